@@ -1,0 +1,62 @@
+# The only list of tasks. Bare `make` prints it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+BOOT := $(PYTHON) -m grader.host.bootstrap
+
+.DEFAULT_GOAL := help
+.PHONY: help up test down clean doctor bench lint lock notebooks venv venv-dev
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## engine, base images, one graded example, JupyterLab; prints its address
+	@$(BOOT) run --engine
+	@$(BIN)/grader up
+
+test: venv-dev ## everything that the project checks about itself
+	@$(BIN)/grader up --no-jupyter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	find images solutions -name Dockerfile -not -path '*.wrong/*' -print0 | xargs -0 $(BIN)/hadolint
+	$(BIN)/grader sync --check
+	$(BIN)/grader lint-course
+	$(BIN)/pytest --nbval-lax labs solutions
+	$(BIN)/pytest tests
+
+down: venv ## stop what `make up` started
+	@$(BIN)/grader down
+
+clean: venv ## stop it, and remove all state and .venv; says how much disk that frees
+	@$(BIN)/grader down --clean --yes
+	rm -rf .venv
+
+doctor: venv ## what this machine can and can't grade
+	@$(BIN)/grader doctor
+
+bench: venv-dev ## one warm grade against the same Docker operations in a shell script
+	@$(BIN)/python -m tests.bench
+
+lint: venv-dev ## style and types only; no engine needed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: venv-dev ## renew both lock files
+	$(BIN)/python -m pip --quiet install uv
+	$(BIN)/uv pip compile $(LOCKING) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCKING) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+# Works on every platform, and names no index: pip takes the machine's own.
+LOCKING := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header --quiet
+
+notebooks: venv-dev ## make both notebooks of each lab from its one source
+	@$(BIN)/grader sync
+
+venv:
+	@$(BOOT) run
+
+venv-dev:
+	@$(BOOT) dev --engine

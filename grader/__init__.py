@@ -1,0 +1,1 @@
+"""Grades Docker work: builds a submission, measures what it does, reports."""

@@ -1,0 +1,147 @@
+"""With an engine, or static? Finds the engine to use, and says why there is none.
+
+Not here: base images, JupyterLab; `up` puts the pieces together.
+"""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.console import Console
+from grader.errors import EngineError
+from grader.host import bridge, engine, images, packages, tools
+from grader.host.connection import Connection, connect, connection, private
+from grader.host.home import Home, check_length
+
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Static:
+    """No engine: why, and how to get one."""
+
+    why: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"Static mode: {self.why}. {self.how}"
+
+
+def choose(place: Home, console: Console) -> Connection | Static:
+    """The engine that is there, else the private one, else the reason for static mode.
+
+    EngineError when DOCKER_HOST names an engine that doesn't work: somebody meant that one.
+    """
+    given = _there(place, console)
+    if given is not None:
+        return given
+    reason = why_static(place)
+    if reason is not None:
+        return reason
+    try:
+        return _private(place, console)
+    except EngineError as err:
+        return Static(
+            _one_line(err),
+            "Start a Docker Engine of your own (24 or newer) and set "
+            "DOCKER_HOST to it, or repair what the log says, then `make up` again.",
+        )
+
+
+def _there(place: Home, console: Console) -> Connection | None:
+    """An engine that somebody else runs, if it can be used."""
+    meant = bool(os.environ.get("DOCKER_HOST"))
+    try:
+        found = _connect(place, console)
+    except EngineError:
+        if meant:
+            raise
+        return None
+    if found.kind == "private" and not meant:
+        return None  # ours: goes the same way as starting it
+    trouble = _trouble(found, console)
+    if trouble and meant:
+        raise EngineError(f"the engine at {found.host} answers, but {trouble}")
+    if trouble:
+        console.line(f"! the engine at {found.host} answers, but {trouble}. It is not used.")
+        return None
+    console.line(
+        f"✓ using the Docker Engine at {found.host}; only labelled objects are added to it"
+    )
+    return found
+
+
+def _connect(place: Home, console: Console) -> Connection:
+    try:
+        return connect()
+    except tools.Missing:
+        # An engine is there, and no client that is new enough: ours can serve it.
+        if packages.why_not() or os.geteuid() != 0:
+            raise
+        with console.step("Docker client") as say, engine.locked(place):
+            packages.fetch_client(place, say)
+        return connect()
+
+
+def _trouble(found: Connection, console: Console) -> str:
+    """Why an engine that answers can't be used; empty when it can."""
+    try:
+        with console.step("base images") as say:
+            images.ensure(found, say)
+    except EngineError as err:
+        return f"the base images could not be made: {_one_line(err)}"
+    with console.step("a container on the default bridge"):
+        seen = bridge.bridge_works(found)
+    return "" if seen.works else f"it can't run a container on its default bridge: {seen.said}"
+
+
+def _private(place: Home, console: Console) -> Connection:
+    with console.step("Docker Engine") as say:
+        engine.start(place, say)
+    found = connection(place, "private", private(place))
+    trouble = _trouble(found, console)
+    if trouble:
+        raise EngineError(f"the private engine runs, but {trouble}. Its log: {place.log}")
+    return found
+
+
+def why_static(place: Home) -> Static | None:
+    """Why no private engine can be run here; found out in milliseconds, before any download."""
+    if platform.system() != "Linux":
+        return Static(
+            f"this is {platform.system()}, where a Docker Engine needs a virtual machine",
+            "Start Docker Desktop, then `make up` again.",
+        )
+    if os.geteuid() != 0:
+        return Static(
+            "no Docker Engine answers, and starting one needs root",
+            "Install Docker Engine 24 or newer and join the group `docker`, "
+            "or run `make up` as root.",
+        )
+    missing = [name for name, bit in CAPABILITIES.items() if not capable(bit)]
+    if missing:
+        return Static(
+            f"{' and '.join(missing)} is missing here, as in a container without privileges, "
+            "so dockerd can't run",
+            "Start it with `--privileged`, or mount an engine's socket and set DOCKER_HOST.",
+        )
+    if not packages.engine_here(place) and (reason := packages.why_not()):
+        return Static(reason, "Install Docker Engine 24 or newer, then `make up` again.")
+    try:
+        check_length(place)
+    except EngineError as err:
+        return Static(str(err).rstrip("."), "Then `make up` again.")
+    return None
+
+
+def capable(bit: int, status: Path = STATUS) -> bool:
+    """Does this process have a capability?"""
+    lines = status.read_text("ascii", "replace").splitlines()
+    effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> bit & 1)
+
+
+def _one_line(err: Exception) -> str:
+    return " ".join(str(err).split()).rstrip(".")[:600]
