@@ -1,0 +1,193 @@
+"""The command ``grader``: one line each into the function that does it.
+
+Exit status: 0 full marks or done · 1 something to fix · 2 wrong use or a broken spec · 3 the
+machine's fault, try again. No work is done here, and nothing heavy is imported at the top.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from grader.errors import EngineError, GraderError
+
+FORMATS = ("text", "json")
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; gives the exit status. No traceback reaches a user."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `grader list | head`
+        sys.stderr.close()
+        return 0
+    except GraderError as err:
+        print(f"grader: {err}", file=sys.stderr)
+        return 3 if isinstance(err, EngineError) else 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="grader", description="Grades Docker work.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Command, help_: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=help_, description=help_)
+        one.set_defaults(run=run)
+        return one
+
+    one = command("list", _list, "name every lab and exercise")
+    one.add_argument("--format", choices=FORMATS, default="text")
+
+    one = command("grade", _grade, "grade a folder as a submission of an exercise")
+    one.add_argument("exercise", help="NN-name/exercise")
+    one.add_argument("folder", type=Path)
+    one.add_argument("--format", choices=FORMATS, default="text")
+    one.add_argument("--output", type=Path, help="write the report to this file")
+    one.add_argument("--static", action="store_true", help="only what needs no Docker engine")
+
+    for name, run, help_ in (
+        ("start", _start, "make work/NN-name/exercise from its starter"),
+        ("check", _check, "grade what is in work/ for an exercise"),
+        ("hint", _hint, "the next hint for the first check that failed"),
+        ("reset", _reset, "bring the starter back; keeps a copy of what it replaces"),
+        ("solution", _solution, "show the reference solution, once it was earned"),
+    ):
+        one = command(name, run, help_)
+        one.add_argument("exercise", help="NN-name/exercise")
+
+    command("progress", _progress, "what was done so far, exercise by exercise")
+
+    one = command("doctor", _doctor, "what this machine can and cannot grade, and what to do")
+    one.add_argument("--format", choices=FORMATS, default="text")
+
+    one = command("sync", _sync, "make both notebooks of each lab from its one source")
+    one.add_argument("labs", nargs="*", metavar="LAB")
+    one.add_argument("--check", action="store_true", help="only say what is stale; exit 1 if any")
+    one.add_argument("--execute", action="store_true", help="run the notebooks for their outputs")
+
+    one = command("lint-course", _lint, "prove the course: starters fail, references pass")
+    one.add_argument("labs", nargs="*", metavar="LAB")
+    one.add_argument("--static", action="store_true", help="only what needs no Docker engine")
+    one.add_argument("--jobs", type=int, default=2)
+
+    one = command("up", _up, "set up the engine and images, prove them, start JupyterLab")
+    one.add_argument("--static", action="store_true", help="JupyterLab without a Docker engine")
+    one.add_argument("--no-jupyter", action="store_true", help="the engine and images only")
+    one.add_argument("--port", type=int, default=8888)
+
+    one = command("down", _down, "stop what `up` started")
+    one.add_argument("--clean", action="store_true", help="also remove all state")
+    one.add_argument("--yes", action="store_true", help="don't ask before removing")
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    from grader.listing import listing
+
+    print(listing(as_json=options.format == "json"), end="")
+    return 0
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from grader.course import Course
+    from grader.errors import UsageError
+    from grader.exports import render
+    from grader.grade import grade
+
+    course = Course.find()
+    exercise = course.exercise(options.exercise)
+    if not options.folder.is_dir():
+        raise UsageError(f"{options.folder} is not a folder.")
+    static = True if options.static else None
+    report = grade(exercise, options.folder, course=course, static=static)
+    _write(render(report, options.format), options.output)
+    return report.exit_status
+
+
+def _write(text: str, output: Path | None) -> None:
+    from grader.errors import UsageError
+
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as err:
+        raise UsageError(f"{output} cannot be written: {err.strerror}.") from err
+
+
+def _start(options: argparse.Namespace) -> int:
+    from grader.work import start_command
+
+    return start_command(options.exercise)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from grader.work import check_command
+
+    return check_command(options.exercise)
+
+
+def _hint(options: argparse.Namespace) -> int:
+    from grader.work import hint_command
+
+    return hint_command(options.exercise)
+
+
+def _reset(options: argparse.Namespace) -> int:
+    from grader.work import reset_command
+
+    return reset_command(options.exercise)
+
+
+def _solution(options: argparse.Namespace) -> int:
+    from grader.work import solution_command
+
+    return solution_command(options.exercise)
+
+
+def _progress(_: argparse.Namespace) -> int:
+    from grader.progress import progress_command
+
+    return progress_command()
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from grader.host.doctor import doctor
+
+    return doctor(as_json=options.format == "json")
+
+
+def _sync(options: argparse.Namespace) -> int:
+    from grader.sync import sync_command
+
+    return sync_command(options.labs, check=options.check, execute=options.execute)
+
+
+def _lint(options: argparse.Namespace) -> int:
+    from grader.lint import lint_command
+
+    return lint_command(options.labs, static=options.static, jobs=options.jobs)
+
+
+def _up(options: argparse.Namespace) -> int:
+    from grader.host.up import up
+
+    return up(static=options.static, port=options.port, jupyter=not options.no_jupyter)
+
+
+def _down(options: argparse.Namespace) -> int:
+    from grader.host.up import clean, down
+
+    return clean(yes=options.yes) if options.clean else down()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

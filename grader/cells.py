@@ -1,0 +1,216 @@
+"""What a notebook cell shows, as HTML for JupyterLab and as plain text for everything else.
+
+It displays nothing and knows no widget: ``notebook`` does. Whatever comes from a learner's build
+or container is escaped here, and its control characters are dropped. The plain text holds no
+seconds, so that two runs of the same notebook read the same.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.buildlog import BuildEvent
+from grader.results import Outcome, Report, Result
+
+# Middle tones: each has a contrast of at least 3.6 on white and on JupyterLab's dark background.
+COLORS = {
+    Outcome.PASS: "#2e8b57",
+    Outcome.FAIL: "#d64541",
+    Outcome.SKIP: "#787878",
+    Outcome.ERROR: "#b7791f",
+}
+WORDS = {
+    Outcome.PASS: "passed",
+    Outcome.FAIL: "to fix",
+    Outcome.SKIP: "skipped",
+    Outcome.ERROR: "could not be measured",
+}
+STEPS_SHOWN = 8
+STEP_WIDTH = 110
+LONGEST = 4000  # characters of one message
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+CELL = "text-align:left;vertical-align:top;padding:.35em .7em;white-space:normal;max-width:46em"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One output in both forms; Jupyter picks the one that it can show."""
+
+    html: str
+    text: str
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/html": self.html, "text/plain": self.text}
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def clean(text: object) -> str:
+    """Text that can do nothing to a terminal: no escape sequences, no control characters."""
+    plain = CONTROLS.sub("", ESCAPES.sub("", str(text).replace("\r\n", "\n")))
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]} …"
+
+
+def safe(text: object) -> str:
+    """Text that can do nothing to a page either."""
+    return html.escape(clean(text))
+
+
+def message(text: object, outcome: Outcome | None = None) -> Cell:
+    """One paragraph, with a mark where it is good or bad news."""
+    mark = f"{outcome.mark} " if outcome else ""
+    color = COLORS[outcome] if outcome else "#787878"
+    body = f"{_mark(outcome)} {safe(text)}" if outcome else safe(text)
+    return Cell(_boxed(body, color), f"{mark}{clean(text)}")
+
+
+def report(found: Report, note: str = "") -> Cell:
+    """The table: mark, title, points, and what was seen and is to be done."""
+    head = f"{found.lab}/{found.exercise}: {_score(found)}"
+    lines = [head, *([note] if note else [])]
+    lines += [line for result in found.results for line in _text_row(result)]
+    rows = "".join(_html_row(result) for result in found.results)
+    noted = f"<div>{safe(note)}</div>" if note else ""
+    table = f'<table style="border-collapse:collapse;margin:.4em 0">{rows}</table>'
+    return Cell(f"<div><b>{safe(head)}</b>{noted}{table}</div>", "\n".join(map(clean, lines)))
+
+
+def building(name: str, events: Iterable[BuildEvent]) -> Cell:
+    """What the build does at the moment: its last steps, and a bar that moves by itself."""
+    shown = list(events)[-STEPS_SHOWN:]
+    rows = "".join(f"<div>{_step_mark(e)} {safe(_step(e))}</div>" for e in shown)
+    head = f'<progress style="width:12em;vertical-align:middle"></progress> Checking {safe(name)}'
+    return Cell(f'<div>{head}<div style="opacity:.8">{rows}</div></div>', f"Checking {clean(name)}")
+
+
+def step_line(event: BuildEvent) -> str:
+    """One step that ended, as a line."""
+    return f"  {event.status:6} {clean(_step(event))}"
+
+
+def files(found: Mapping[Path, str]) -> Cell:
+    """Some files with their text."""
+    parts = [f"<div><b>{safe(p)}</b>{_pre(text)}</div>" for p, text in found.items()]
+    text = "\n".join(f"# {p}\n{t.rstrip()}\n" for p, t in found.items())
+    return Cell("".join(parts), clean(text))
+
+
+def exercise(title: str, task: str, folder: str, names: Sequence[str]) -> Cell:
+    """What is to be done and where. ``folder`` is relative, so that JupyterLab opens the files."""
+    links = ", ".join(f'<a href="{safe(f"{folder}/{n}")}">{safe(n)}</a>' for n in names)
+    where = f"Edit in <code>{safe(folder)}</code>: {links}"
+    body = f"<b>{safe(title)}</b><div>{_prose(task)}</div><div>{where}</div>"
+    return Cell(_boxed(body, "#787878"), f"{title}\n{task}\nEdit in {folder}: {', '.join(names)}")
+
+
+def question(text: str, choices: Sequence[str], chosen: str | None) -> str:
+    """A prediction as plain text, for where there are no radio buttons."""
+    marks = ["(•)" if c == chosen else "( )" for c in choices]
+    return "\n".join([text, *(f"  {m} {c}" for m, c in zip(marks, choices, strict=True))])
+
+
+def reflection(predicted: str | None, measured: object) -> Cell:
+    """The prediction against what was measured."""
+    mine = predicted or "nothing: no prediction was made"
+    body = f"<div>You predicted: {safe(mine)}</div><div>Measured: <b>{safe(measured)}</b></div>"
+    return Cell(_boxed(body, "#787878"), f"You predicted: {mine}\nMeasured: {clean(measured)}")
+
+
+def standing(table: str, rows: Sequence[tuple[str, str | None, str | None]]) -> Cell:
+    """The exercises' states, and below them each prediction beside its measurement."""
+    lines = [f"{id_}: predicted {p}; measured {m or 'nothing yet'}" for id_, p, m in rows]
+    text = "\n".join([table, *([""] if lines else []), *lines])
+    return Cell(_pre(text), clean(text))
+
+
+def _score(found: Report) -> str:
+    if not found.gradable:
+        return "the machine could not measure all of it, so nothing is counted. Check again."
+    score = f"{found.points:g} of {found.max_points:g} points"
+    if left_out := sum(not r.measurable for r in found.results):
+        score += f" ({left_out} of {len(found.results)} checks cannot be measured here)"
+    return score
+
+
+def _points(result: Result) -> str:
+    """What it gives; nothing for a check that others build on, and that is worth none itself."""
+    if not result.max_points:
+        return ""
+    return f"{result.points:g}/{result.max_points:g}" if result.measurable else "-"
+
+
+def _said(result: Result) -> str:
+    where = f" (Dockerfile, line {result.line})" if result.line else ""
+    return f"{result.message}{where}".strip()
+
+
+def _text_row(result: Result) -> list[str]:
+    lines = _said(result).splitlines()
+    return [
+        " ".join(filter(None, (result.outcome.mark, _points(result), result.title or result.id))),
+        *(f"    {line}" for line in lines),
+    ]
+
+
+def _html_row(result: Result) -> str:
+    said = f'<div style="white-space:pre-wrap">{safe(_said(result))}</div>{_output(result)}'
+    cells = (_mark(result.outcome), safe(result.title or result.id), _points(result), said)
+    tds = "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
+    return f'<tr style="border-top:1px solid rgba(128,128,128,.35)">{tds}</tr>'
+
+
+def _output(result: Result) -> str:
+    """What the evidence has of somebody's output: folded away below the message."""
+    if result.outcome is Outcome.PASS:
+        return ""
+    texts = ((key, _lines(value)) for key, value in result.evidence.items())
+    fold = '<details style="margin-top:.2em"><summary>{}</summary>{}</details>'
+    return "".join(fold.format(safe(key), _pre(text)) for key, text in texts if text)
+
+
+def _lines(value: object) -> str:
+    if isinstance(value, (list, tuple)) and value and all(isinstance(v, str) for v in value):
+        return "\n".join(value)
+    return value if isinstance(value, str) and "\n" in value else ""
+
+
+def _mark(outcome: Outcome) -> str:
+    style = f"color:{COLORS[outcome]};font-weight:bold;white-space:nowrap"
+    return f'<span style="{style}" title="{WORDS[outcome]}">{outcome.mark}</span>'
+
+
+def _boxed(body: str, color: str) -> str:
+    style = f"border-left:4px solid {color};padding:.3em .8em;margin:.3em 0;max-width:60em"
+    return f'<div style="{style}">{body}</div>'
+
+
+def _pre(text: str) -> str:
+    style = "white-space:pre-wrap;max-height:24em;overflow:auto;padding:.5em;margin:.2em 0"
+    frame = "border:1px solid rgba(128,128,128,.35)"
+    return f'<pre style="{style};{frame}">{safe(text)}</pre>'
+
+
+def _prose(text: str) -> str:
+    """An author's text: paragraphs, and `code` between backticks."""
+    marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", safe(text.strip()))
+    return "<br><br>".join(part.replace("\n", " ") for part in re.split(r"\n\s*\n", marked))
+
+
+def _step(event: BuildEvent) -> str:
+    where = f"line {event.line}: " if event.line else ""
+    return f"{where}{textwrap.shorten(event.step, STEP_WIDTH, placeholder=' …')}"
+
+
+def _step_mark(event: BuildEvent) -> str:
+    if event.status == "running":
+        return "…"
+    outcome = Outcome.FAIL if event.status == "error" else Outcome.PASS
+    kept = " (cached)" if event.status == "cached" else f" {event.seconds:.1f} s"
+    return f"{_mark(outcome)}{kept}"

@@ -1,0 +1,137 @@
+"""What a submission's folder holds, and the copy of it that is built.
+
+It never follows a link, never reads a special file and never writes into the submission.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.errors import EngineError, SubmissionError
+
+MAX_FILES = 20_000
+
+
+@dataclass(frozen=True)
+class Context:
+    """A folder ready to be sent to BuildKit.
+
+    ``size`` is in bytes, of regular files. ``replaced`` names the given files that the submission
+    had changed: the course's own are built. ``own`` are the submission's paths, ``/``-separated.
+    """
+
+    folder: Path
+    size: int
+    own: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    outside_links: tuple[str, ...] = field(default=())
+
+
+def measure(folder: Path, *, max_mb: float) -> tuple[int, list[Path]]:
+    """Bytes and paths below ``folder``. Raises SubmissionError when it cannot be a context."""
+    if not folder.is_dir():
+        raise SubmissionError(f"There is no folder {folder.name}.")
+    size, paths = 0, []
+    for path, info in _walk(folder):
+        if not stat.S_ISREG(info.st_mode) and not stat.S_ISLNK(info.st_mode):
+            raise SubmissionError(
+                f"{path.relative_to(folder)} is a {_kind(info.st_mode)}: only files, folders and"
+                " links can be built from. Remove it."
+            )
+        size += info.st_size
+        paths.append(path)
+        if size > max_mb * 1e6:
+            raise SubmissionError(_too_big(folder, max_mb))
+        if len(paths) > MAX_FILES:
+            raise SubmissionError(f"The folder holds more than {MAX_FILES} files. Remove some.")
+    return size, paths
+
+
+def assemble(
+    submission: Path, app: Path, given: tuple[str, ...], target: Path, *, max_mb: float
+) -> Context:
+    """Copy the submission to ``target`` with the course's given files laid over it."""
+    size, paths = measure(submission, max_mb=max_mb)
+    own = tuple(str(p.relative_to(submission)) for p in paths)
+    try:
+        shutil.copytree(submission, target, symlinks=True, dirs_exist_ok=True)
+        replaced = [n for name in given for n in _lay(app / name, target, name)]
+        size = sum(i.st_size for _, i in _walk(target))
+    except (OSError, shutil.Error) as err:
+        raise EngineError(f"The submission could not be copied: {err}") from err
+    return Context(target, size, own, tuple(sorted(replaced)), tuple(_outside(target)))
+
+
+def _lay(source: Path, target: Path, name: str) -> Iterator[str]:
+    """Copy one given file or folder; yields what the submission had otherwise."""
+    if source.is_dir():
+        for child in sorted(source.iterdir()):
+            if child.name != "__pycache__":
+                yield from _lay(child, target, f"{name}/{child.name}")
+        return
+    goal = target / name
+    _make_way(target, goal)
+    if goal.is_symlink() or goal.is_dir():
+        yield name
+        goal.unlink() if goal.is_symlink() else shutil.rmtree(goal)
+    elif goal.exists() and goal.read_bytes() != source.read_bytes():
+        yield name
+    shutil.copyfile(source, goal)
+    shutil.copymode(source, goal)
+
+
+def _make_way(target: Path, goal: Path) -> None:
+    """Make the folders above ``goal`` real ones: a link there would let us write elsewhere."""
+    parent = target
+    for part in goal.relative_to(target).parts[:-1]:
+        parent = parent / part
+        if parent.is_symlink() or parent.is_file():
+            parent.unlink()
+        parent.mkdir(exist_ok=True)
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    stack = [folder]
+    while stack:
+        try:
+            entries = sorted(os.scandir(stack.pop()), key=lambda e: e.name)
+        except OSError as err:
+            raise SubmissionError(f"{folder.name} cannot be read: {err.strerror}.") from err
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                stack.append(Path(entry.path))
+            else:
+                yield Path(entry.path), entry.stat(follow_symlinks=False)
+
+
+def _outside(folder: Path) -> Iterator[str]:
+    root = folder.resolve()
+    for path, info in _walk(folder):
+        if not stat.S_ISLNK(info.st_mode):
+            continue
+        goal = Path(os.path.normpath(path.parent.resolve() / path.readlink()))
+        if not goal.is_relative_to(root):
+            yield f"{path.relative_to(folder)} -> {path.readlink()}"
+
+
+def _too_big(folder: Path, max_mb: float) -> str:
+    sizes = sorted(((i.st_size, p) for p, i in _walk(folder)), reverse=True)[:3]
+    total = sum(i.st_size for _, i in _walk(folder))
+    biggest = ", ".join(f"{p.relative_to(folder)} ({size / 1e6:.0f} MB)" for size, p in sizes)
+    return (
+        f"The folder holds {total / 1e6:.0f} MB; at most {max_mb:g} MB are built here. The biggest:"
+        f" {biggest}. Take them out; a .dockerignore keeps them out of your own builds."
+    )
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "named pipe"
+    if stat.S_ISSOCK(mode):
+        return "socket"
+    return "device"

@@ -1,0 +1,75 @@
+"""Where the course is: finds labs, exercises, solutions and the shared application.
+
+It reads no submission and grades nothing; ``lint`` judges what is found here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.errors import UsageError
+from grader.spec import Exercise, Lab
+
+
+@dataclass(frozen=True)
+class Course:
+    """A checkout of the course: ``labs/``, ``solutions/``, ``images/``, ``work/``."""
+
+    root: Path
+
+    @classmethod
+    def find(cls) -> Course:
+        """The course around the current folder, else the one this package stands in.
+
+        ``LAB_COURSE`` names another one. Raises UsageError when there is none.
+        """
+        if named := os.environ.get("LAB_COURSE"):
+            return cls(Path(named).resolve())
+        here = Path.cwd().resolve()
+        for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
+            if (folder / "labs").is_dir() and (folder / "grader").is_dir():
+                return cls(folder)
+        raise UsageError("No course here: run it in the folder that holds labs/.")
+
+    @property
+    def app(self) -> Path:
+        """The shared ML application that exercises name in ``given``."""
+        return self.root / "labs" / "app"
+
+    @property
+    def work(self) -> Path:
+        """Where learners edit."""
+        return self.root / "work"
+
+    def labs(self) -> list[Lab]:
+        """All labs in order. Raises SpecError for the first broken lab.toml."""
+        return [Lab.load(p) for p in sorted(self.root.glob("labs/[0-9]*/lab.toml"))]
+
+    def lab(self, name: str) -> Lab:
+        """One lab by its name. Raises UsageError naming the labs there are."""
+        path = self.root / "labs" / name / "lab.toml"
+        if "/" in name or not path.is_file():
+            names = [p.parent.name for p in sorted(self.root.glob("labs/[0-9]*/lab.toml"))]
+            raise UsageError(f"No lab {name!r}. There are: {', '.join(names)}.")
+        return Lab.load(path)
+
+    def exercise(self, id_: str) -> Exercise:
+        """One exercise by ``NN-name/exercise``. Raises UsageError naming those there are."""
+        lab_name, _, name = id_.strip("/").partition("/")
+        lab = self.lab(lab_name)
+        try:
+            return lab[name]
+        except KeyError:
+            known = ", ".join(e.id for e in lab.exercises)
+            raise UsageError(f"No exercise {id_!r}. There are: {known}.") from None
+
+    def starter(self, exercise: Exercise) -> Path:
+        return exercise.folder
+
+    def solution(self, exercise: Exercise) -> Path:
+        return self.root / "solutions" / exercise.lab / exercise.name
+
+    def workplace(self, exercise: Exercise) -> Path:
+        return self.work / exercise.lab / exercise.name

@@ -1,0 +1,448 @@
+"""All that we ask of Docker through its API; the only place that imports docker.
+
+The daemon's and the network's errors become EngineError here, once. Everything made carries the
+run's label and is removed by ``close``. Builds go through BuildKit's client: see ``build``.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import tarfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import docker
+import requests
+import urllib3
+
+from grader import labels
+from grader.cgroups import version
+from grader.errors import EngineError
+from grader.host.connection import Connection, connect
+
+TIMEOUT = 60  # seconds for one API call
+LINE_LENGTH = 500  # characters of one line of a container's output
+LOG_BYTES = 5_000_000  # what the daemon keeps of one container's output
+_RUN = re.compile(r"(?P<host>[^/]+)/(?P<pid>\d+)/(?P<start>\d+)/[0-9a-f]{8}$")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One line of an image's history. ``size`` is in bytes, unpacked."""
+
+    created_by: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as the engine knows it. ``size`` is Σ history sizes, in bytes.
+
+    Not the ``Size`` of inspect: with the containerd store that also counts compressed blobs.
+    """
+
+    id: str
+    layers: tuple[str, ...]
+    history: tuple[Layer, ...]
+    config: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        return sum(layer.size for layer in self.history)
+
+
+@dataclass(frozen=True)
+class File:
+    """One path of a container's file system; ``kind`` is a tar type flag ("0" file, "2" link)."""
+
+    path: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    kind: str
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """What inspect says of a container now; ``health`` is None without a HEALTHCHECK."""
+
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    error: str
+    started_at: str
+    health: str | None = None
+    health_log: str = ""
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except docker.errors.DockerException as err:
+        why = getattr(err, "explanation", None) or str(err)
+        raise EngineError(f"Docker failed to {doing}: {why}") from err
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as err:
+        raise EngineError(f"The Docker daemon was lost ({doing}): {err}") from err
+
+
+class Engine:
+    """One connection for one run. Use it as a context manager: leaving removes what was made."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.run = (
+            f"{socket.gethostname()}/{os.getpid()}/{_start(os.getpid())}/{uuid.uuid4().hex[:8]}"
+        )
+        with _translated("answer"):
+            self.api = docker.APIClient(connection.host, version="auto", timeout=TIMEOUT)
+        self._info: dict[str, Any] | None = None
+
+    @classmethod
+    def open(cls, connection: Connection | None = None) -> Engine:
+        """Connect, and sweep up after runs that were killed. Raises EngineError."""
+        engine = cls(connection or connect())
+        engine.sweep()
+        return engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(EngineError):  # what led here says more than a failed clean-up
+            self.close()
+        self.api.close()
+
+    def labels(self, kind: str) -> dict[str, str]:
+        return {labels.RUN: self.run, labels.KIND: kind}
+
+    # -- the engine itself ---------------------------------------------------------------------
+
+    def ping(self) -> None:
+        with _translated("answer"):
+            self.api.ping()
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        if self._info is None:
+            with _translated("describe itself"):
+                self._info = {**self.api.info(), "ApiVersion": self.api.api_version}
+        return self._info
+
+    @property
+    def data_root(self) -> Path | None:
+        """Where the engine keeps its data, if that is a folder of this machine."""
+        folder = Path(str(self.info.get("DockerRootDir") or "/nowhere"))
+        return folder if self.connection.local and folder.is_dir() else None
+
+    def facts(self) -> dict[str, object]:
+        """What a report says of the engine that it was measured on."""
+        info = self.info
+        return {
+            "version": info.get("ServerVersion", ""),
+            "api": info["ApiVersion"],
+            "kind": self.connection.kind,
+            "gpu": _gpu(info),
+            "cgroup": int(info.get("CgroupVersion") or version()),
+            "storage": info.get("Driver", ""),
+            "cpus": info.get("NCPU", 0),
+            "memory_mb": round(info.get("MemTotal", 0) / 1e6),
+        }
+
+    # -- images --------------------------------------------------------------------------------
+
+    def has_image(self, name: str) -> bool:
+        with _translated(f"look for {name}"):
+            try:
+                self.api.inspect_image(name)
+            except docker.errors.ImageNotFound:
+                return False
+        return True
+
+    def image(self, name: str) -> Image:
+        with _translated(f"inspect {name}"):
+            data = self.api.inspect_image(name)
+            lines = self.api.history(name)
+        history = tuple(Layer(x.get("CreatedBy") or "", x["Size"]) for x in reversed(lines))
+        layers = tuple((data.get("RootFS") or {}).get("Layers") or ())
+        return Image(data["Id"], layers, history, data.get("Config") or {})
+
+    def history(self, name: str) -> tuple[Layer, ...]:
+        """An image's layers from the base up: for pictures."""
+        return self.image(name).history
+
+    def files(self, image: str) -> tuple[File, ...]:
+        """Every path in the image's file system, without starting it."""
+        with self.created(image) as container, _translated("export the file system"):
+            stream = _Stream(self.api.export(container, chunk_size=1 << 20))
+            with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as tar:
+                return tuple(_file(member) for member in tar)
+
+    def read(self, container: str, path: str, *, limit: int = 20_000_000) -> bytes | None:
+        """The bytes of one file, links followed inside the container; None if it is not there."""
+        with _translated(f"read {path}"):
+            try:
+                stream, info = self.api.get_archive(container, path)
+            except docker.errors.NotFound:
+                return None
+            if link := info.get("linkTarget"):
+                stream.close()
+                return self.read(container, link, limit=limit) if link != path else None
+            if info["size"] > limit:
+                stream.close()
+                return None
+            data = io.BytesIO(b"".join(stream))
+        with tarfile.open(fileobj=data) as tar:
+            member = tar.next()
+            content = tar.extractfile(member) if member and member.isreg() else None
+            return content.read() if content else None
+
+    # -- containers ----------------------------------------------------------------------------
+
+    def create(
+        self,
+        image: str,
+        *,
+        kind: str = "submission",
+        command: Sequence[str] | None = None,
+        entrypoint: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        healthcheck: Mapping[str, object] | None = None,
+        user: str | None = None,
+        network: str = "none",
+        memory: int = 1_000_000_000,
+        pids: int = 256,
+        **host: Any,
+    ) -> str:
+        """Create, don't start; gives the container's id. ``memory`` is in bytes, swap included."""
+        with _translated("create a container"):
+            config = self.api.create_host_config(
+                network_mode=network,
+                mem_limit=memory,
+                memswap_limit=memory,
+                pids_limit=pids,
+                log_config={"type": "json-file", "config": {"max-size": str(LOG_BYTES)}},
+                **host,
+            )
+            made = self.api.create_container(
+                image,
+                command=list(command) if command is not None else None,
+                entrypoint=list(entrypoint) if entrypoint is not None else None,
+                environment=dict(environment or {}),
+                healthcheck=dict(healthcheck) if healthcheck else None,
+                user=user,
+                labels=self.labels(kind),
+                host_config=config,
+            )
+        return str(made["Id"])
+
+    @contextmanager
+    def created(self, image: str) -> Iterator[str]:
+        """A container that never runs, to look into an image."""
+        container = self.create(image, kind="look", command=["/never-run"], entrypoint=[])
+        try:
+            yield container
+        finally:
+            with suppress(EngineError):
+                self.remove(container)
+
+    def start(self, container: str) -> str:
+        """Start it. Gives "" or, when the image's own command is at fault, what runc said."""
+        try:
+            self.api.start(container)
+        except docker.errors.APIError as err:
+            why = err.explanation or str(err)
+            if _command_at_fault(why):
+                return str(why)
+            raise EngineError(f"Docker failed to start a container: {why}") from err
+        except (requests.RequestException, OSError) as err:
+            raise EngineError(f"The Docker daemon was lost (start a container): {err}") from err
+        return ""
+
+    def state(self, container: str) -> State:
+        with _translated("inspect a container"):
+            state = self.api.inspect_container(container)["State"]
+        health = state.get("Health") or {}
+        log = health.get("Log") or [{}]
+        return State(
+            running=state["Running"],
+            exit_code=state["ExitCode"],
+            oom_killed=state["OOMKilled"],
+            error=state.get("Error") or "",
+            started_at=state["StartedAt"],
+            health=health.get("Status"),
+            health_log=str(log[-1].get("Output") or "")[-2000:],
+        )
+
+    def wait(self, container: str, seconds: int) -> int:
+        """Wait until it ends; gives its exit code. Raises EngineError after ``seconds``."""
+        with _translated("wait for a container"):
+            return int(self.api.wait(container, timeout=int(seconds))["StatusCode"])
+
+    def logs(self, container: str, *, tail: int = 20, stderr: bool = True) -> str:
+        """The last lines of its output, each cut to a length that a report can show."""
+        with _translated("read a container's output"):
+            raw = self.api.logs(container, stdout=True, stderr=stderr, tail=tail)
+        lines = raw.decode("utf-8", "replace").splitlines()
+        return "\n".join(line[:LINE_LENGTH] for line in lines[-tail:])
+
+    def output(self, container: str) -> str:
+        """All of its standard output (at most what the daemon keeps)."""
+        with _translated("read a container's output"):
+            raw = self.api.logs(container, stdout=True, stderr=False)
+        return bytes(raw).decode("utf-8", "replace")
+
+    def processes(self, container: str) -> list[tuple[int, int, str]]:
+        """(pid, uid, command) of each process, as the engine's host sees them."""
+        with _translated("list a container's processes"):
+            rows = self.api.top(container, ps_args="-eo pid,uid,args")["Processes"] or []
+        return [(int(pid), int(uid), args) for pid, uid, args, *_ in rows]
+
+    def kill(self, container: str, signal: str = "KILL") -> None:
+        with _translated("signal a container"), suppress(docker.errors.APIError):
+            self.api.kill(container, signal)
+
+    def remove(self, container: str) -> None:
+        """Remove it with its anonymous volumes, running or not; gone already is fine."""
+        with _translated("remove a container"), suppress(docker.errors.NotFound):
+            self.api.remove_container(container, v=True, force=True)
+
+    # -- leaving nothing behind ----------------------------------------------------------------
+
+    def close(self) -> None:
+        """Remove everything that carries this run's label."""
+        self._remove_all({labels.RUN: self.run})
+
+    def sweep(self) -> None:
+        """Remove what runs of this machine left that were killed before they could."""
+        for run in self._runs():
+            match = _RUN.match(run)
+            if match and match["host"] == socket.gethostname() and _dead(match):
+                self._remove_all({labels.RUN: run})
+
+    def cleanup(self, run: str = "notebook") -> int:
+        """Remove what was labelled ``lab.run=RUN`` by hand; gives the bytes that were freed."""
+        before = self._used()
+        self._remove_all({labels.RUN: run})
+        return max(0, before - self._used())
+
+    def _used(self) -> int:
+        with _translated("measure its disk"):
+            return int(self.api.df().get("LayersSize") or 0)
+
+    def _runs(self) -> set[str]:
+        wanted = {"label": labels.RUN}
+        with _translated("list what earlier runs left"):
+            found = [
+                *(c.get("Labels") for c in self.api.containers(all=True, filters=wanted)),
+                *(i.get("Labels") for i in self.api.images(filters=wanted)),
+                *(n.get("Labels") for n in self.api.networks(filters=wanted)),
+                *(v.get("Labels") for v in self.api.volumes(filters=wanted)["Volumes"] or ()),
+            ]
+        return {str(values[labels.RUN]) for values in found if values and labels.RUN in values}
+
+    def _remove_all(self, wanted: Mapping[str, str]) -> None:
+        filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
+        with _translated("clean up"):
+            containers = [c["Id"] for c in self.api.containers(all=True, filters=filters)]
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(self.remove, containers))
+            for image in {i["Id"] for i in self.api.images(filters=filters)}:
+                with suppress(docker.errors.NotFound, docker.errors.APIError):
+                    self.api.remove_image(image, force=True)
+            for network in self.api.networks(filters=filters):
+                with suppress(docker.errors.APIError):
+                    self.api.remove_network(network["Id"])
+            for volume in self.api.volumes(filters=filters)["Volumes"] or ():
+                with suppress(docker.errors.APIError):
+                    self.api.remove_volume(volume["Name"], force=True)
+
+
+class _Stream(io.RawIOBase):
+    """A readable file over chunks, so that tarfile can read what the daemon sends."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self.chunks, self.rest = chunks, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        parts, have = [self.rest], len(self.rest)
+        while size < 0 or have < size:
+            chunk = next(self.chunks, b"")
+            if not chunk:
+                break
+            parts.append(chunk)
+            have += len(chunk)
+        data = b"".join(parts)
+        if size < 0:
+            self.rest = b""
+            return data
+        self.rest = data[size:]
+        return data[:size]
+
+
+def _file(member: tarfile.TarInfo) -> File:
+    kind = member.type.decode("latin-1")
+    return File(
+        "/" + member.name, member.size, member.mode, member.uid, member.gid, kind, member.linkname
+    )
+
+
+def _command_at_fault(why: str) -> bool:
+    """Whether a refused start is the image's doing: its command, user or folder (runc's words)."""
+    words = (
+        "executable file not found",
+        "no such file or directory",
+        "permission denied",
+        "exec format error",
+        "is a directory",
+        "unable to find user",
+        "unable to find group",
+        "no matching entries in",
+        "no command specified",
+        "chdir to cwd",
+        "not a directory",
+    )
+    return any(word in why.lower() for word in words) and "docker.sock" not in why
+
+
+def _gpu(info: Mapping[str, Any]) -> str:
+    """``none``, ``simulated`` or ``nvidia``, by what the daemon registered."""
+    runtimes = info.get("Runtimes") or {}
+    devices = [str(d) for d in info.get("CDISpecDirs") or ()]
+    if "nvidia" in runtimes:
+        return "nvidia"
+    return "simulated" if any("simulated" in d for d in devices) else "none"
+
+
+def _start(pid: int) -> int:
+    """When a process started, in clock ticks since boot: tells a reused pid from the old one."""
+    with suppress(OSError, IndexError, ValueError):
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        return int(stat.rpartition(")")[2].split()[19])
+    return 0
+
+
+def _dead(run: re.Match[str]) -> bool:
+    pid, start = int(run["pid"]), int(run["start"])
+    if start == 0:  # no /proc here: ask the kernel for the pid alone
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+    return _start(pid) != start

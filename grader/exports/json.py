@@ -1,0 +1,44 @@
+"""The report as JSON, the contract that other programs read. Version 1."""
+
+from __future__ import annotations
+
+import json as encoder
+from typing import Any
+
+from grader.results import Report, Result
+
+VERSION = 1
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The contract's keys. Points are numbers, ``line`` is 1-based or null, seconds are floats."""
+    return {
+        "version": VERSION,
+        "lab": report.lab,
+        "exercise": report.exercise,
+        "points": report.points,
+        "max_points": report.max_points,
+        "gradable": report.gradable,
+        "engine": dict(report.engine),
+        "seconds": round(report.seconds, 3),
+        "checks": [_row(result) for result in report.results],
+    }
+
+
+def _row(result: Result) -> dict[str, Any]:
+    left_out = {} if result.measurable else {"points_not_measured": result.max_points}
+    return {
+        "id": result.id,
+        "title": result.title,
+        "outcome": result.outcome.value,
+        "points": result.points,
+        "max_points": result.max_points if result.measurable else 0,
+        "message": result.message,
+        "line": result.line,
+        "seconds": result.seconds,
+        "evidence": {**result.evidence, **left_out},
+    }
+
+
+def render(report: Report) -> str:
+    return encoder.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"

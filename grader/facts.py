@@ -1,0 +1,423 @@
+"""Facts about one submission: each worked out once, when a check first asks for it.
+
+A fact is a plain function whose parameters are other facts. A failure is remembered like a value,
+so a broken image is built once and not once a check. No verdicts here.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grader import probe, references
+from grader.blame import Judge
+from grader.build import Build, Request
+from grader.build import build as run_build
+from grader.buildlog import BuildEvent
+from grader.clock import moment
+from grader.context import Context, assemble
+from grader.course import Course
+from grader.dockerfile import Dockerfile
+from grader.engine import Engine, File, Image, State
+from grader.errors import SubmissionError
+from grader.references import Answer, References
+from grader.registry import FACTS, fact
+from grader.spec import Exercise
+
+# Facts that ``grade`` hands over instead of working them out.
+GIVEN = ("course", "exercise", "submission", "engine", "scratch", "watcher")
+TAG_LINE = 'TAG = "course"'  # the line of train.py that says what to write into the model
+HEALTH_INTERVAL = 500_000_000  # nanoseconds between two health probes while we watch
+HEALTH_SECONDS = 15  # how long a service that is ready may take to be called healthy
+TAIL = 12  # lines of a dead container's output that a message shows
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told of a build's progress, and who may cancel it."""
+
+    on_event: Callable[[BuildEvent], None] | None = None
+    cancel: threading.Event | None = None
+
+
+class Facts:
+    """``get("image")`` builds; ``get("service")`` also starts a container and talks to it.
+
+    Safe to ask from many threads: the first one works it out, the others wait for it.
+    """
+
+    def __init__(self, given: Mapping[str, Any], *, no_engine: Exception | None = None) -> None:
+        self.given, self.no_engine = dict(given), no_engine
+        self._known: dict[str, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Any:
+        """The fact. Raises what working it out raised, each time it is asked for."""
+        if name == "engine" and self.no_engine:
+            raise self.no_engine
+        if name in self.given:
+            return self.given[name]
+        with self._lock:
+            future, mine = self._known.get(name), name not in self._known
+            if future is None:
+                future = self._known[name] = Future()
+        if mine:
+            self._work_out(name, future)
+        return future.result()
+
+    def known(self, name: str) -> Any:
+        """The fact if it was worked out and did not fail, else None."""
+        future = self._known.get(name)
+        good = future is not None and future.done() and future.exception() is None
+        return future.result() if good and future is not None else None
+
+    def _work_out(self, name: str, future: Future[Any]) -> None:
+        try:
+            one = FACTS[name]
+            future.set_result(one.work(*[self.get(need) for need in one.needs]))
+        except BaseException as err:  # noqa: BLE001  remembered, and raised at each get()
+            future.set_exception(err)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What the service is asked in one go: noisy digits, then the held-out ones."""
+
+    noisy: tuple[Answer, ...] = ()
+    held_out: tuple[tuple[tuple[int, ...], int], ...] = ()
+
+    @property
+    def bodies(self) -> list[Mapping[str, Any]]:
+        return [
+            *({"pixels": a.pixels} for a in self.noisy),
+            *({"pixels": pixels} for pixels, _ in self.held_out),
+        ]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of the service: ``status`` is 0 when none came."""
+
+    status: int
+    text: str
+
+    @property
+    def digit(self) -> int | None:
+        value = self._json().get("digit")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    @property
+    def proba(self) -> list[float]:
+        value = self._json().get("proba")
+        good = isinstance(value, list) and all(isinstance(p, (int, float)) for p in value)
+        return [float(p) for p in value] if good and isinstance(value, list) else []
+
+    def _json(self) -> dict[str, Any]:
+        try:
+            value = json.loads(self.text)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server that became ready. ``ready_seconds`` counts from the container's start."""
+
+    ready_seconds: float
+    questions: Questions = field(default_factory=Questions)
+    noisy: tuple[Reply, ...] = ()
+    held_out: tuple[Reply, ...] = ()
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the engine says of the image's own HEALTHCHECK: ``status`` is None without one."""
+
+    status: str | None
+    log: str = ""
+
+
+@fact
+def context(submission: Path, course: Course, exercise: Exercise, scratch: Path) -> Context:
+    """The submission with the course's given files laid over it, in a folder of our own."""
+    return assemble(
+        submission,
+        course.app,
+        exercise.given,
+        scratch / "context",
+        max_mb=exercise.limits.context_mb,
+    )
+
+
+@fact
+def dockerfile(submission: Path) -> Dockerfile:
+    """The submission's Dockerfile, parsed."""
+    path = submission / "Dockerfile"
+    if path.is_dir():
+        raise SubmissionError("Dockerfile is a folder. It must be a file of that name.")
+    if path.is_symlink() and not path.resolve().is_relative_to(submission.resolve()):
+        raise SubmissionError("Dockerfile is a link out of the folder. Hand in the file itself.")
+    if not path.is_file():
+        near = [p.name for p in sorted(submission.glob("[Dd]ocker*")) if p.name != "Dockerfile"]
+        other = f" There is {near[0]!r}: rename it." if near else ""
+        raise SubmissionError(f"There is no file called Dockerfile in {submission.name}.{other}")
+    if path.stat().st_size > 1_000_000:
+        raise SubmissionError("The Dockerfile is larger than 1 MB.")
+    return Dockerfile.parse(path.read_bytes())
+
+
+@fact
+def judge(engine: Engine, exercise: Exercise) -> Judge:
+    """Who tells the machine's failures from the student's."""
+    return Judge(
+        engine.connection,
+        exercise.images,
+        engine.ping,
+        engine.labels("canary"),
+        engine.data_root,
+    )
+
+
+@fact
+def build(
+    context: Context,
+    dockerfile: Dockerfile,
+    engine: Engine,
+    exercise: Exercise,
+    judge: Judge,
+    watcher: Watcher,
+) -> Build:
+    """The submission's build. Raises SubmissionError or EngineError by whose failure it was."""
+    engine.ping()
+    request = Request(context.folder, engine.labels("submission"), limits=exercise.limits)
+    made = run_build(
+        engine.connection,
+        request,
+        parsed=dockerfile,
+        data_root=engine.data_root,
+        on_event=watcher.on_event,
+        cancel=watcher.cancel,
+    )
+    if not made.image:
+        raise _with_links(judge.error(made, exercise.limits), context)
+    return made
+
+
+def _with_links(error: Exception, context: Context) -> Exception:
+    """A link out of the folder is not followed; a build that fails may have wanted it."""
+    if not context.outside_links or not isinstance(error, SubmissionError):
+        return error
+    note = f" Note that {context.outside_links[0]} points out of the folder and is not followed."
+    return SubmissionError(f"{error}{note}", line=error.line, evidence=error.evidence)
+
+
+@fact
+def image(build: Build, engine: Engine) -> Image:
+    """The built image as the engine knows it."""
+    return engine.image(build.image)
+
+
+@fact
+def files(image: Image, engine: Engine) -> tuple[File, ...]:
+    """Every path of the final file system."""
+    return engine.files(image.id)
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A second build, from a train.py that writes ``token`` into the model."""
+
+    token: str
+    reader: Reader
+
+
+@fact
+def retrained(
+    build: Build,
+    context: Context,
+    dockerfile: Dockerfile,
+    engine: Engine,
+    exercise: Exercise,
+    judge: Judge,
+    scratch: Path,
+    watcher: Watcher,
+) -> Retrained:
+    """The same build with one line of train.py changed: proves where the model comes from."""
+    token = f"lab{secrets.token_hex(16)}"
+    folder = scratch / "retrained"
+    shutil.copytree(context.folder, folder, symlinks=True)
+    script = folder / "train.py"
+    script.write_text(script.read_text().replace(TAG_LINE, f'TAG = "{token}"'))
+    request = Request(folder, engine.labels("canary"), limits=exercise.limits)
+    made = run_build(
+        engine.connection,
+        request,
+        parsed=dockerfile,
+        data_root=engine.data_root,
+        cancel=watcher.cancel,
+    )
+    if not made.image:
+        raise judge.error(made, exercise.limits)
+    return Retrained(token, Reader(engine, made.image))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads single files of the built image without running anything of it."""
+
+    engine: Engine
+    image: str
+
+    def read(self, path: str) -> bytes | None:
+        with self.engine.created(self.image) as container:
+            return self.engine.read(container, path)
+
+
+@fact
+def reader(image: Image, engine: Engine) -> Reader:
+    """The way to a file's bytes in the built image."""
+    return Reader(engine, image.id)
+
+
+@fact
+def reference(engine: Engine, course: Course, exercise: Exercise) -> Reference:
+    """What the submission is measured against."""
+    return Reference(References(engine, course), exercise)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference images, as the settings of a check name them: ``baseline``, ``reference``."""
+
+    all: References
+    exercise: Exercise
+
+    def size(self, of: str) -> int:
+        return self.all.size(self._name(of))
+
+    def bytes_of(self, of: str, path: str) -> bytes | None:
+        tag = self.all.image(self._name(of))
+        return Reader(self.all.engine, tag).read(path)
+
+    def answers(self, of: str) -> list[Answer]:
+        return self.all.answers(self._name(of))
+
+    def _name(self, of: str) -> str:
+        return references.for_exercise(self.exercise, of)
+
+
+@fact
+def questions(exercise: Exercise, reference: Reference) -> Questions:
+    """Fresh for each run, so that no answer can be prepared."""
+    noisy: list[Answer] = []
+    held_out: list[tuple[tuple[int, ...], int]] = []
+    for item in exercise.items:
+        if item.check.name == "service.predicts":
+            pool = reference.answers(str(item.settings["of"]))
+            count = min(len(pool), int(str(item.settings["count"])))
+            noisy = secrets.SystemRandom().sample(pool, count)
+        if item.check.name == "service.accuracy":
+            held_out = reference.all.held_out()
+    return Questions(tuple(noisy), tuple(held_out))
+
+
+@fact
+def container(image: Image, engine: Engine, exercise: Exercise) -> str:
+    """A running container of the image: no network, its memory and processes limited."""
+    healthcheck = image.config.get("Healthcheck") and {"interval": HEALTH_INTERVAL}
+    made = engine.create(
+        image.id,
+        memory=round(exercise.limits.memory_mb * 1e6),
+        pids=int(exercise.limits.pids),
+        healthcheck=healthcheck,
+    )
+    if why := engine.start(made):
+        raise SubmissionError(f"The container does not start: {_runc(why)}")
+    return made
+
+
+@fact
+def service(questions: Questions, container: str, engine: Engine, exercise: Exercise) -> Service:
+    """The server, ready, with its answers. Raises SubmissionError when it does not get ready."""
+    limit, started = exercise.limits.ready_seconds, engine.state(container).started_at
+
+    def ended(state: State) -> None:
+        raise SubmissionError(_ended(engine, container, state, exercise))
+
+    said = probe.talk(
+        engine,
+        container,
+        image=references.PROBE_IMAGE,
+        port=exercise.port,
+        bodies=questions.bodies,
+        seconds=limit,
+        ended=ended,
+    )
+    if said["ready_at"] is None:
+        raise SubmissionError(_never_ready(engine, container, said, exercise))
+    replies = tuple(Reply(status, text) for status, text in said["answers"])
+    seconds = max(0.0, said["ready_at"] - moment(started))
+    count = len(questions.noisy)
+    return Service(seconds, questions, replies[:count], replies[count:])
+
+
+@fact
+def health(service: Service, container: str, engine: Engine) -> Health:
+    """The HEALTHCHECK's verdict once the service is ready."""
+    end = time.monotonic() + HEALTH_SECONDS
+    while True:
+        state = engine.state(container)
+        if state.health in (None, "healthy") or not state.running or time.monotonic() > end:
+            return Health(state.health, state.health_log)
+        time.sleep(probe.POLL)
+
+
+@fact
+def processes(service: Service, container: str, engine: Engine) -> list[tuple[int, int, str]]:
+    """(pid, uid, command) of every process while the service is up, as the host sees them."""
+    return engine.processes(container)
+
+
+def _runc(why: str) -> str:
+    """The part of runc's message that says what is wrong with the command."""
+    short = why.rpartition("runc create failed: ")[2] or why
+    return short.replace("unable to start container process: ", "").strip()[:400]
+
+
+def _ended(engine: Engine, container: str, state: State, exercise: Exercise) -> str:
+    log = engine.logs(container, tail=TAIL)
+    killed = (
+        f" It used more than {exercise.limits.memory_mb:g} MB of memory."
+        if state.oom_killed
+        else ""
+    )
+    code = state.exit_code
+    after = "at once" if code != 0 else "without serving anything"
+    return f"The container ended {after}, with exit code {code}.{killed}{_printed(log)}"
+
+
+def _never_ready(engine: Engine, container: str, said: Mapping[str, Any], one: Exercise) -> str:
+    if said["loopback_only"]:
+        return (
+            f"The server listens on 127.0.0.1:{one.port} only, so nobody outside the container can"
+            " reach it. Make it listen on 0.0.0.0 (uvicorn: --host 0.0.0.0)."
+        )
+    seen = f"GET /ready answered {said['status']}: {said['error']}"
+    if said["status"] is None:
+        seen = f"nothing answers on port {one.port} ({said['error']})"
+    log = engine.logs(container, tail=TAIL)
+    return f"Not ready after {one.limits.ready_seconds:g} s: {seen}.{_printed(log)}"
+
+
+def _printed(log: str) -> str:
+    lines = "\n".join(f"    {line}" for line in log.splitlines() if line.strip())
+    return f" It printed:\n{lines}" if lines else " It printed nothing."

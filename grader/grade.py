@@ -1,0 +1,189 @@
+"""A submission's folder in, a Report out: asks for the facts and runs the checks, side by side.
+
+It never raises for a student's or the machine's mistake, and it knows no check by name.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader.buildlog import BuildEvent
+from grader.course import Course
+from grader.errors import EngineError, NotMeasurable, SubmissionError
+from grader.facts import Facts, Watcher
+from grader.registry import needs_engine
+from grader.results import Outcome, Report, Result, errored, failed, skipped, unmeasurable
+from grader.spec import Exercise, Item
+
+if TYPE_CHECKING:
+    from grader.engine import Engine
+    from grader.host.connection import Connection
+
+WORKERS = 6
+STATIC = "Not measured: there is no Docker engine here (static mode). `grader doctor` says why."
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One item's raw end: a result, or the error that its facts or its check raised."""
+
+    result: Result | None
+    error: BaseException | None
+    seconds: float
+
+
+def grade(
+    exercise: Exercise,
+    folder: Path,
+    connection: Connection | None = None,
+    *,
+    course: Course | None = None,
+    on_event: Callable[[BuildEvent], None] | None = None,
+    cancel: threading.Event | None = None,
+    static: bool | None = None,
+) -> Report:
+    """Grade ``folder`` as a submission of ``exercise``; the report has a row for every check.
+
+    Without ``connection`` the engine is found as every command finds it. ``static`` grades what
+    needs no engine (default: whether LAB_STATIC is set). Raises SpecError and UsageError only.
+    """
+    start = time.monotonic()
+    cancel = cancel or threading.Event()
+    if static is None:
+        static = bool(os.environ.get("LAB_STATIC"))
+    with ExitStack() as stack:
+        engine, problem = _engine(stack, connection, static)
+        scratch = Path(stack.enter_context(_scratch()))
+        given = {
+            "course": course or Course.find(),
+            "exercise": exercise,
+            "submission": folder.resolve(),
+            "engine": engine,
+            "scratch": scratch,
+            "watcher": Watcher(on_event, cancel),
+        }
+        facts = Facts(given, no_engine=problem)
+        rows = _run_all(exercise.items, facts, cancel, engine)
+        about = _about(engine, facts, problem)
+        results = _told_once(exercise.items, rows)
+    return Report(exercise.lab, exercise.name, results, about, time.monotonic() - start)
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="lab-grade-", ignore_cleanup_errors=True)
+
+
+def _engine(
+    stack: ExitStack, connection: Connection | None, static: bool
+) -> tuple[Engine | None, Exception | None]:
+    if static:
+        return None, NotMeasurable(STATIC)
+    from grader.engine import Engine
+
+    try:
+        return stack.enter_context(Engine.open(connection)), None
+    except EngineError as err:
+        return None, err
+
+
+def _run_all(
+    items: tuple[Item, ...], facts: Facts, cancel: threading.Event, engine: Engine | None
+) -> list[_Row]:
+    ends: dict[str, Future[_Row]] = {}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for item in items:
+            ends[item.id] = pool.submit(_run, item, facts, dict(ends))
+        try:
+            return [ends[item.id].result() for item in items]
+        except KeyboardInterrupt:
+            # What still runs ends by itself once its build and its containers are gone.
+            cancel.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            if engine:
+                engine.close()
+            raise
+
+
+def _run(item: Item, facts: Facts, ends: dict[str, Future[_Row]]) -> _Row:
+    start = time.monotonic()
+    result, error, args = None, None, []
+    try:  # before waiting for what it needs: facts may take long, and run side by side
+        args = [facts.get(name) for name in item.check.facts]
+    except Exception as err:  # noqa: BLE001  whose mistake it was is decided in _explained
+        error = err
+    if not isinstance(error, NotMeasurable):
+        for need in item.needs:
+            if (row := ends[need].result()) and not _passed(row):
+                seen = time.monotonic() - start
+                return row if isinstance(row.error, NotMeasurable) else _held_back(need, seen)
+    if error is None:
+        try:
+            result = item.check.run(*args, **item.settings)
+        except Exception as err:  # noqa: BLE001  a check that crashes is an error with its name
+            error = err
+    return _Row(result, error, time.monotonic() - start)
+
+
+def _held_back(need: str, seconds: float) -> _Row:
+    return _Row(skipped(f"Not judged until {need} passes."), None, seconds)
+
+
+def _passed(row: _Row) -> bool:
+    return row.result is not None and row.result.outcome is Outcome.PASS
+
+
+def _told_once(items: tuple[Item, ...], rows: list[_Row]) -> tuple[Result, ...]:
+    """One cause, one red line: an error that two checks met is told at the first."""
+    told: dict[int, str] = {}
+    results = []
+    for item, row in zip(items, rows, strict=True):
+        result = row.result or _explained(item, row.error, told)
+        results.append(
+            replace(
+                result,
+                id=item.id,
+                title=item.title,
+                max_points=item.points,
+                seconds=round(row.seconds, 3),
+            )
+        )
+    return tuple(results)
+
+
+def _explained(item: Item, error: BaseException | None, told: dict[int, str]) -> Result:
+    first = told.setdefault(id(error), item.id)
+    if isinstance(error, NotMeasurable):
+        return unmeasurable(str(error))
+    if isinstance(error, SubmissionError):
+        if first != item.id:
+            return skipped(f"Needs what failed in {first}.")
+        return failed(str(error), line=error.line, **error.evidence)
+    if isinstance(error, EngineError):
+        return errored(str(error))
+    return errored(f"The check {item.check.name} crashed: {type(error).__name__}: {error}")
+
+
+def _about(engine: Engine | None, facts: Facts, problem: Exception | None) -> dict[str, Any]:
+    if engine is None:
+        mode = "static" if isinstance(problem, NotMeasurable) else "none"
+        return {"mode": mode, "version": "", "gpu": "none", "cgroup": 0, "why": str(problem)}
+    try:
+        about: dict[str, Any] = {"mode": "live", **engine.facts()}
+    except EngineError as err:
+        return {"mode": "lost", "version": "", "gpu": "none", "cgroup": 0, "why": str(err)}
+    made = facts.known("build")
+    return {**about, "build_limits": made.limited if made else "not built"}
+
+
+def static_items(exercise: Exercise) -> tuple[Item, ...]:
+    """The items that can be graded without an engine."""
+    return tuple(i for i in exercise.items if not any(map(needs_engine, i.check.facts)))

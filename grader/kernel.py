@@ -1,0 +1,63 @@
+"""Sets a Jupyter kernel up so that plain ``docker`` in a cell reaches the engine in use.
+
+Where there is no engine, cells that begin with ``# needs docker`` say so instead of running.
+Nothing is started and nothing is shown here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+from grader.errors import EngineError
+from grader.host.connection import connect
+
+MARKER = "# needs docker"
+NOT_RUN = "Not run: this cell needs a Docker engine. `grader doctor` says how to get one."
+
+
+def in_jupyter() -> bool:
+    """Whether a Jupyter kernel runs this, so that HTML has somewhere to go."""
+    return type(_shell()).__name__ == "ZMQInteractiveShell"
+
+
+def reach_engine(environ: MutableMapping[str, str] = os.environ) -> bool:
+    """Give the kernel's children the engine and the course's own programs; whether there is one."""
+    environ.setdefault("BUILDKIT_PROGRESS", "plain")  # a cell is no terminal to repaint
+    found = _engine(environ)
+    environ.update(found)
+    programs, path = str(Path(sys.executable).parent), environ.get("PATH", "")
+    if programs not in path.split(os.pathsep):
+        environ["PATH"] = os.pathsep.join(p for p in (programs, path) if p)
+    if in_jupyter():
+        transformers = _shell().input_transformers_cleanup
+        transformers[:] = [t for t in transformers if t is not pass_over]
+        transformers += [] if found else [pass_over]
+    return bool(found)
+
+
+def pass_over(lines: list[str]) -> list[str]:
+    """A cell that needs an engine becomes a line that says so; any other stays as it is."""
+    marked = bool(lines) and lines[0].strip() == MARKER
+    return [f"print({NOT_RUN!r})\n"] if marked else lines
+
+
+def _engine(environ: MutableMapping[str, str]) -> dict[str, str]:
+    if environ.get("LAB_STATIC"):
+        return {}
+    try:
+        return dict(connect().environment)
+    except EngineError:
+        return {}
+
+
+def _shell() -> Any:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    shell: Any = get_ipython  # IPython has no types here
+    return shell()

@@ -1,0 +1,226 @@
+"""Proves the course: starters fail what they teach, references pass twice, wrong answers fail.
+
+It finds fault with the course, never with a learner. What the files alone tell is in
+``lint_files``; grading is handed in, so that this can be tested without an engine.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from grader.course import Course
+from grader.errors import EngineError, GraderError, SpecError
+from grader.lint_files import (
+    Fault,
+    is_gate,
+    lab_faults,
+    other_answers,
+    stray_faults,
+    wrong_answers,
+)
+from grader.results import Outcome, Report, Result
+from grader.spec import Exercise, Lab
+
+Grade = Callable[[Exercise, Path], Report]
+Judge = Callable[[Report], list[str]]
+
+IN_A_ROW = 2  # a reference that passes only sometimes is no reference
+
+
+@dataclass(frozen=True)
+class Job:
+    """One folder to grade, ``times`` in a row, and what its report must look like."""
+
+    exercise: Exercise
+    name: str
+    folder: Path
+    judge: Judge
+    times: int = 1
+
+    @property
+    def where(self) -> str:
+        return f"{self.exercise.id} {self.name}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job that ended."""
+
+    job: Job
+    faults: tuple[Fault, ...]
+    seconds: float
+    points: str
+
+    def __str__(self) -> str:
+        mark = "✗" if any(not f.machine for f in self.faults) else "!" if self.faults else "✓"
+        lines = [f"{mark} {self.job.where:58} {self.points:>9} {self.seconds:6.1f} s"]
+        return "\n".join([*lines, *(f"    {fault.what}" for fault in self.faults)])
+
+
+def lint(
+    course: Course,
+    *,
+    grade: Grade | None,
+    labs: Sequence[str] = (),
+    static: bool = False,
+    jobs: int = 2,
+    tell: Callable[[object], None] = lambda _: None,
+) -> list[Fault]:
+    """Every fault of the course, or of the named labs; ``static`` leaves out what is built.
+
+    ``tell`` gets each fault and each ``Done`` as it comes. Raises UsageError for an unknown lab.
+    """
+    found, faults = _load(course, labs)
+    faults += [fault for lab in found for fault in lab_faults(course, lab)]
+    faults += [f for f in stray_faults(course) if not labs or Path(f.where).parts[1] in labs]
+    for fault in faults:
+        tell(fault)
+    if grade is None or static:
+        return faults
+    todo = [job for lab in found for job in plan(course, lab)]
+    for done in _run(todo, grade, jobs):
+        tell(done)
+        faults += done.faults
+    return faults
+
+
+def plan(course: Course, lab: Lab) -> Iterator[Job]:
+    """What has to be graded for one lab; the long ones, which others wait for, come first."""
+    try:
+        table = wrong_answers(course, lab)
+    except SpecError:
+        table = {}  # already a fault
+    for exercise in lab.exercises:
+        starter, solution = course.starter(exercise), course.solution(exercise)
+        if is_gate(exercise):
+            yield Job(exercise, "starter", starter, _full_marks, IN_A_ROW)
+            continue
+        if solution.is_dir():
+            yield Job(exercise, "reference", solution, _full_marks, IN_A_ROW)
+        yield Job(exercise, "starter", starter, partial(_loses, exercise.teaches))
+        for folder in other_answers(solution):
+            yield Job(exercise, f"right/{folder.name}", folder, _full_marks)
+        for name, check in table.get(exercise.name, {}).items():
+            folder = solution.with_name(f"{solution.name}.wrong") / name
+            if folder.is_dir():
+                yield Job(exercise, f"wrong/{name}", folder, partial(_fails_only, check))
+
+
+def lint_command(labs: Sequence[str] = (), *, static: bool = False, jobs: int = 2) -> int:
+    """``grader lint-course [LAB…] [--static] [--jobs N]``.
+
+    Exit status: 0 no fault · 1 the course is at fault · 3 only the machine is.
+    """
+    course, start, cancel = Course.find(), time.monotonic(), threading.Event()
+    grade = None if static else _live(course, cancel)
+    jobs = max(1, min(jobs, os.cpu_count() or 1))
+    try:
+        faults = lint(course, grade=grade, labs=labs, static=static, jobs=jobs, tell=_print)
+    except KeyboardInterrupt:
+        cancel.set()
+        raise
+    ours = [f for f in faults if not f.machine]
+    machines = len(faults) - len(ours)
+    took = time.monotonic() - start
+    print(f"{len(ours)} faults of the course, {machines} of the machine ({took:.0f} s)")
+    return 1 if ours else 3 if machines else 0
+
+
+def _live(course: Course, cancel: threading.Event) -> Grade:
+    """The real grader. Raises EngineError at once when there is nothing to grade on."""
+    from grader.grade import grade
+    from grader.host.connection import connect
+
+    connection = connect()
+    return lambda exercise, folder: grade(
+        exercise, folder, connection, course=course, cancel=cancel, static=False
+    )
+
+
+def _print(what: object) -> None:
+    print(what if isinstance(what, Done) else f"✗ {what}", flush=True)
+
+
+def _load(course: Course, names: Sequence[str]) -> tuple[list[Lab], list[Fault]]:
+    """The labs that can be read, and a fault for each that can't."""
+    paths = sorted(course.root.glob("labs/[0-9]*/lab.toml"))
+    labs, faults = [], []
+    for name in names or [p.parent.name for p in paths]:
+        try:
+            labs.append(course.lab(name))
+        except SpecError as err:
+            faults.append(Fault(name, str(err)))
+    return labs, faults
+
+
+def _run(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done]:
+    """Side by side, in the order in which they end."""
+    pool = ThreadPoolExecutor(jobs)
+    running: list[Future[Done]] = [pool.submit(_grade, job, grade) for job in todo]
+    try:
+        for future in as_completed(running):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _grade(job: Job, grade: Grade) -> Done:
+    start, faults, points = time.monotonic(), list[Fault](), "-"
+    for turn in range(1, job.times + 1):
+        where = job.where if turn == 1 else f"{job.where} (time {turn})"
+        try:
+            report = grade(job.exercise, job.folder)
+        except GraderError as err:
+            faults.append(Fault(where, str(err), machine=isinstance(err, EngineError)))
+        except Exception as err:  # noqa: BLE001 (one broken job must not hide the others)
+            faults.append(Fault(where, f"the grader crashed: {type(err).__name__}: {err}"))
+        else:
+            points = f"{report.points:g}/{report.max_points:g}"
+            faults += _judged(job, report, where)
+        if faults:
+            break
+    return Done(job, tuple(faults), time.monotonic() - start, points)
+
+
+def _judged(job: Job, report: Report, where: str) -> list[Fault]:
+    """What is wrong with a report. What was not measured proves nothing either way."""
+    machine = [r for r in report.results if r.outcome is Outcome.ERROR or not r.measurable]
+    if machine:
+        return [
+            Fault(where, f"{r.id} was not measured: {r.message}", machine=True) for r in machine
+        ]
+    return [Fault(where, what) for what in job.judge(report)]
+
+
+def _full_marks(report: Report) -> list[str]:
+    if report.full_marks:
+        return []
+    return [f"does not pass {_told(r)}" for r in report.results if r.outcome is not Outcome.PASS]
+
+
+def _loses(taught: Sequence[str], report: Report) -> list[str]:
+    passed = {r.id for r in report.results if r.outcome is Outcome.PASS}
+    return [f"passes {id_}, which it is to teach" for id_ in taught if id_ in passed]
+
+
+def _fails_only(check: str, report: Report) -> list[str]:
+    wrong = [f"also fails {_told(r)}" for r in _failed(report) if r.id != check]
+    if check in {r.id for r in _failed(report)}:
+        return wrong
+    what = next((f"it is a {r.outcome.value}" for r in report.results if r.id == check), "no such")
+    return [f"does not fail {check} ({what})", *wrong]
+
+
+def _failed(report: Report) -> list[Result]:
+    return [r for r in report.results if r.outcome is Outcome.FAIL]
+
+
+def _told(result: Result) -> str:
+    return f"{result.id} ({result.outcome.value}: {result.message.strip()[:300]})"

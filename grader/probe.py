@@ -1,0 +1,150 @@
+"""Talks to a submission's server from a container of our own that shares its network namespace.
+
+So the server needs no network and no port on this machine, and nothing that it prints counts:
+only what our probe measured does. The probe's interpreter is the base image's, not the student's.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from grader.engine import Engine, State
+from grader.errors import EngineError
+
+# Runs inside the probe; standard library only, in one piece. 127.0.0.2 is local too, but a server
+# bound to 127.0.0.1 does not answer there: what listens for the world is told from what does not.
+SCRIPT = r"""
+import base64, http.client, json, sys, time, zlib
+ask = json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
+port, end = ask["port"], time.monotonic() + ask["seconds"]
+said = {"ready_at": None, "status": None, "error": "", "loopback_only": False, "answers": []}
+
+def call(host, method, path, body=None, link=None, timeout=5):
+    link = link or http.client.HTTPConnection(host, port, timeout=timeout)
+    head = {"content-type": "application/json"} if body is not None else {}
+    link.request(method, path, body=body, headers=head)
+    reply = link.getresponse()
+    return reply.status, reply.read(100_000), link
+
+def wait():
+    while time.monotonic() < end:
+        try:
+            said["status"], text, link = call("127.0.0.2", "GET", ask["ready"])
+            link.close()
+            said["error"] = text[:300].decode("utf-8", "replace")
+            if said["status"] == 200:
+                return True
+        except (OSError, http.client.HTTPException) as err:
+            said["error"] = f"{type(err).__name__}: {err}"
+            if isinstance(err, ConnectionRefusedError) and loopback():
+                said["loopback_only"] = True
+                return False
+        time.sleep(0.02)
+    return False
+
+def loopback():
+    try:
+        call("127.0.0.1", "GET", ask["ready"], timeout=2)[2].close()
+    except (OSError, http.client.HTTPException):
+        return False
+    return True
+
+def questions():
+    link = None
+    for body in ask["bodies"]:
+        if time.monotonic() > end:
+            break
+        try:
+            status, text, link = call("127.0.0.2", "POST", ask["path"], json.dumps(body), link)
+            said["answers"].append([status, text[:2000].decode("utf-8", "replace")])
+        except (OSError, http.client.HTTPException) as err:
+            link = None
+            said["answers"].append([0, f"{type(err).__name__}: {err}"])
+
+if wait():
+    said["ready_at"] = time.time()
+    questions()
+print(json.dumps(said))
+"""
+POLL = 0.03  # seconds between two looks at the two containers
+GRACE = 15  # seconds that the probe may take longer than it was told
+
+
+def talk(
+    engine: Engine,
+    container: str,
+    *,
+    image: str,
+    port: int,
+    bodies: list[Mapping[str, Any]],
+    seconds: float,
+    ready: str = "/ready",
+    path: str = "/predict",
+    ended: Callable[[State], None],
+) -> dict[str, Any]:
+    """Wait until the server in ``container`` is ready, POST each body, give what was measured.
+
+    Keys: ``ready_at`` (seconds since 1970, None if never), ``status``, ``error``,
+    ``loopback_only``, ``answers`` ([status, text] each). ``ended`` is called with the state when
+    the container stops on its own, and raises. Raises EngineError when the probe cannot run.
+    """
+    ask = {"port": port, "seconds": seconds, "ready": ready, "path": path, "bodies": bodies}
+    packed = base64.b64encode(zlib.compress(json.dumps(ask).encode())).decode()
+    probe = engine.create(
+        image,
+        kind="probe",
+        entrypoint=["/usr/local/bin/python3", "-I", "-S", "-c", SCRIPT, packed],
+        command=[],
+        network=f"container:{container}",
+        memory=128_000_000,
+        pids=32,
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+    )
+    _start(engine, probe, lambda: _still_there(engine, container, ended))
+    _wait(engine, container, probe, time.monotonic() + seconds + GRACE, ended)
+    return _said(engine, probe)
+
+
+def _start(engine: Engine, probe: str, still_there: Callable[[], None]) -> None:
+    """A namespace to share is there only as long as its container runs."""
+    try:
+        why = engine.start(probe)
+    except EngineError:
+        still_there()
+        raise
+    if why:
+        still_there()
+        raise EngineError(f"The grader's probe does not start: {why}")
+
+
+def _still_there(engine: Engine, container: str, ended: Callable[[State], None]) -> None:
+    state = engine.state(container)
+    if not state.running:
+        ended(state)
+
+
+def _wait(
+    engine: Engine, container: str, probe: str, end: float, ended: Callable[[State], None]
+) -> None:
+    while engine.state(probe).running:
+        _still_there(engine, container, ended)
+        if time.monotonic() > end:
+            raise EngineError("The grader's probe did not come back in time.")
+        time.sleep(POLL)
+
+
+def _said(engine: Engine, probe: str) -> dict[str, Any]:
+    text = engine.output(probe)
+    try:
+        said: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError as err:
+        log = engine.logs(probe)[-300:]
+        raise EngineError(f"The grader's probe failed: {log or 'it said nothing'}") from err
+    return said

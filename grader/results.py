@@ -1,0 +1,115 @@
+"""Outcome, Result and Report: what was measured, as frozen values.
+
+Nothing here talks to Docker or writes a file; ``exports`` turns a Report into a format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Outcome(Enum):
+    """What became of one check."""
+
+    PASS = "pass"
+    FAIL = "fail"  # the student's work
+    SKIP = "skip"  # a prerequisite failed, or this machine cannot measure it
+    ERROR = "error"  # the machine or the grader: nobody loses marks
+
+    @property
+    def mark(self) -> str:
+        return {"pass": "✓", "fail": "✗", "skip": "–", "error": "!"}[self.value]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check says.
+
+    A check returns it with ``outcome``, ``message``, ``line`` and ``evidence``; ``grade`` fills in
+    the rest from the lab.toml. ``line`` is 1-based in the Dockerfile; ``seconds`` is wall time of
+    the check and of the facts it was first to ask for; ``measurable`` is False when this machine
+    cannot tell, and then the points are taken out of the total.
+    """
+
+    outcome: Outcome
+    message: str = ""
+    line: int | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    id: str = ""
+    title: str = ""
+    max_points: float = 0
+    seconds: float = 0
+    measurable: bool = True
+
+    @property
+    def points(self) -> float:
+        return self.max_points if self.outcome is Outcome.PASS else 0
+
+
+def passed(message: str = "", **evidence: object) -> Result:
+    return Result(Outcome.PASS, message, evidence=evidence)
+
+
+def failed(message: str, *, line: int | None = None, **evidence: object) -> Result:
+    return Result(Outcome.FAIL, message, line, evidence)
+
+
+def skipped(message: str, **evidence: object) -> Result:
+    return Result(Outcome.SKIP, message, evidence=evidence)
+
+
+def unmeasurable(message: str) -> Result:
+    return Result(Outcome.SKIP, message, measurable=False)
+
+
+def errored(message: str, **evidence: object) -> Result:
+    return Result(Outcome.ERROR, message, evidence=evidence)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One submission's results, one row for each check of the lab.toml, in its order.
+
+    ``engine`` holds what was measured on: ``version``, ``api``, ``gpu``
+    (``none|simulated|nvidia``), ``cgroup``, ``build_limits`` … or ``{"mode": "static"}``.
+    """
+
+    lab: str
+    exercise: str
+    results: tuple[Result, ...]
+    engine: Mapping[str, object] = field(default_factory=dict)
+    seconds: float = 0
+
+    @property
+    def points(self) -> float:
+        return sum(r.points for r in self.results)
+
+    @property
+    def max_points(self) -> float:
+        """All the points that could be earned here: what cannot be measured is taken out."""
+        return sum(r.max_points for r in self.results if r.measurable)
+
+    @property
+    def gradable(self) -> bool:
+        """False when the machine failed somewhere: run it again instead of marking it."""
+        return all(r.outcome is not Outcome.ERROR for r in self.results)
+
+    @property
+    def complete(self) -> bool:
+        """True when every check of the exercise was measured here."""
+        return self.gradable and all(r.measurable for r in self.results)
+
+    @property
+    def full_marks(self) -> bool:
+        return self.complete and all(r.outcome is Outcome.PASS for r in self.results)
+
+    @property
+    def exit_status(self) -> int:
+        """0 full marks, 1 something to fix, 3 the machine could not measure all of it."""
+        if not self.gradable:
+            return 3
+        if any(r.outcome is Outcome.FAIL for r in self.results):
+            return 1
+        return 0 if self.full_marks else 3

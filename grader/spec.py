@@ -1,0 +1,226 @@
+"""A lab as data: reads ``labs/NN-name/lab.toml`` into Lab, Exercise and Item.
+
+It finds each mistake at load, with the file and the key; it does not look at any submission.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from grader.errors import SpecError
+from grader.registry import CHECKS, Check, load_checks
+
+HINT_STEPS = 3
+NEEDS = ("engine", "gpu", "network")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use. Seconds, or MB of 1,000,000 bytes."""
+
+    build_seconds: float = 300
+    build_memory_mb: int = 4000
+    build_pids: int = 1024
+    build_disk_mb: float = 8000
+    build_log_mb: float = 10
+    context_mb: float = 100
+    ready_seconds: float = 60
+    memory_mb: int = 1000
+    pids: int = 256
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of an exercise: a check with its settings, points and hints.
+
+    ``needs`` are ids of earlier items: unless they pass, this one is skipped, so that one cause
+    gives one red line. ``hints`` are three steps: where to look, which concept, which line of
+    the docs.
+    """
+
+    id: str
+    check: Check
+    settings: Mapping[str, object]
+    points: float
+    hints: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return self.check.title(self.settings)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One task of a lab. ``given`` are paths in ``labs/app`` that are laid under the starter."""
+
+    lab: str
+    name: str
+    title: str
+    task: str
+    items: tuple[Item, ...]
+    folder: Path
+    given: tuple[str, ...] = ()
+    teaches: tuple[str, ...] = ()
+    port: int = 8000
+    minutes: int = 10
+    images: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def id(self) -> str:
+        return f"{self.lab}/{self.name}"
+
+    @property
+    def max_points(self) -> float:
+        return sum(i.points for i in self.items)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One section of the lecture. ``images`` are the base images that its Dockerfiles build on."""
+
+    name: str
+    title: str
+    summary: str
+    minutes: int
+    needs: tuple[str, ...]
+    images: tuple[str, ...]
+    exercises: tuple[Exercise, ...]
+    folder: Path
+    cell_seconds: float = 60
+
+    def __getitem__(self, name: str) -> Exercise:
+        for exercise in self.exercises:
+            if exercise.name == name:
+                return exercise
+        raise KeyError(name)
+
+    @classmethod
+    def load(cls, path: Path) -> Lab:
+        """Read one lab.toml. Raises SpecError naming the file and the key."""
+        try:
+            return _Reader(path).lab()
+        except tomllib.TOMLDecodeError as err:
+            raise SpecError(f"{path}: not valid TOML: {err}") from err
+        except (OSError, UnicodeDecodeError) as err:
+            raise SpecError(f"{path}: cannot be read: {err}") from err
+
+
+class _Reader:
+    """Takes keys out of the TOML one by one, so that what is left over is a typo."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.folder = path, path.parent
+
+    def lab(self) -> Lab:
+        load_checks()
+        data = tomllib.loads(self.path.read_text(encoding="utf-8"))
+        rows = self.take(data, "exercise", list, [])
+        images = self.words(data, "images")
+        lab = Lab(
+            name=self.folder.name,
+            title=self.take(data, "title", str),
+            summary=self.take(data, "summary", str),
+            minutes=self.take(data, "minutes", int),
+            needs=self.words(data, "needs", NEEDS),
+            images=images,
+            cell_seconds=self.take(data, "cell_seconds", float, 60.0),
+            exercises=tuple(
+                self.exercise(row, number, images) for number, row in enumerate(rows, 1)
+            ),
+            folder=self.folder,
+        )
+        self.nothing_left(data, "")
+        self.no_twins([e.name for e in lab.exercises], "exercise")
+        return lab
+
+    def exercise(self, row: dict[str, Any], number: int, images: tuple[str, ...]) -> Exercise:
+        name = self.take(row, "name", str, where=f"exercise {number}")
+        checks = self.take(row, "check", list, where=name)
+        items = tuple(self.item(item, name) for item in checks)
+        ids = [i.id for i in items]
+        self.no_twins(ids, f"{name}: check (give the second one an id)")
+        for at, item in enumerate(items):
+            if late := [n for n in item.needs if n not in ids[:at]]:
+                raise self.wrong(f"{name}.{item.id}.needs", f"no earlier check {late[0]!r}")
+        exercise = Exercise(
+            lab=self.folder.name,
+            name=name,
+            title=self.take(row, "title", str, where=name),
+            task=self.take(row, "task", str, where=name),
+            items=items,
+            folder=self.folder / name,
+            given=self.words(row, "given"),
+            teaches=self.words(row, "teaches", ids),
+            port=self.take(row, "port", int, 8000, where=name),
+            minutes=self.take(row, "minutes", int, 10, where=name),
+            images=images,
+            limits=self.limits(self.take(row, "limits", dict, {}, where=name), name),
+        )
+        self.nothing_left(row, name)
+        return exercise
+
+    def item(self, row: dict[str, Any], where: str) -> Item:
+        name = self.take(row, "use", str, where=where)
+        if name not in CHECKS:
+            raise self.wrong(f"{where}.check.use", f"no check {name!r}")
+        points = self.take(row, "points", float, where=f"{where}.{name}")
+        if points < 0:
+            raise self.wrong(f"{where}.{name}.points", "must not be negative")
+        id_ = self.take(row, "id", str, name, where=f"{where}.{name}")
+        hints, needs = self.words(row, "hints"), self.words(row, "needs")
+        if hints and len(hints) != HINT_STEPS:
+            raise self.wrong(f"{where}.{id_}.hints", f"{HINT_STEPS} steps, not {len(hints)}")
+        try:
+            settings = CHECKS[name].bind(row)
+            CHECKS[name].title(settings)
+        except (SpecError, KeyError, ValueError, TypeError) as err:
+            raise self.wrong(f"{where}.{id_}", str(err)) from err
+        return Item(id_, CHECKS[name], settings, points, hints, needs)
+
+    def limits(self, row: dict[str, Any], where: str) -> Limits:
+        known = {f.name: self.take(row, f.name, float, f.default) for f in fields(Limits)}
+        self.nothing_left(row, f"{where}.limits")
+        return Limits(**known)
+
+    def take(
+        self, row: dict[str, Any], key: str, kind: type, default: Any = None, *, where: str = ""
+    ) -> Any:
+        name = f"{where}.{key}" if where else key
+        if key not in row:
+            if default is None:
+                raise self.wrong(name, "is missing")
+            return default
+        value = row.pop(key)
+        kinds = (int, float) if kind is float else kind
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise self.wrong(name, f"must be a {kind.__name__}, not {value!r}")
+        return value
+
+    def words(
+        self, row: dict[str, Any], key: str, known: tuple[str, ...] | list[str] | None = None
+    ) -> tuple[str, ...]:
+        values = self.take(row, key, list, [])
+        for value in values:
+            if not isinstance(value, str):
+                raise self.wrong(key, f"must hold strings, not {value!r}")
+            if known is not None and value not in known:
+                raise self.wrong(key, f"{value!r} is none of {', '.join(known)}")
+        return tuple(values)
+
+    def no_twins(self, names: list[str], what: str) -> None:
+        if twins := sorted({n for n in names if names.count(n) > 1}):
+            raise self.wrong(what, f"{twins[0]!r} stands twice")
+
+    def nothing_left(self, row: dict[str, Any], where: str) -> None:
+        if row:
+            key = sorted(row)[0]
+            raise self.wrong(f"{where}.{key}" if where else key, "unknown key")
+
+    def wrong(self, key: str, why: str) -> SpecError:
+        return SpecError(f"{self.path}: {key}: {why}")

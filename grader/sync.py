@@ -1,0 +1,276 @@
+"""One text source per lab, two notebooks: ``solutions/NN/NN.md`` becomes both ``NN.ipynb``.
+
+It knows no exercise and grades nothing. Two strip rules make the student's notebook: a cell
+tagged ``solution`` goes, and a region ``# BEGIN SOLUTION`` … ``# END SOLUTION`` becomes a TODO.
+A cell's id comes from its text: so ids are the same each time, and an output is only ever carried
+over to the very text that gave it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from grader.course import Course
+from grader.errors import SpecError, UsageError
+
+COMPARED = "nbval-check-output"  # cells with this tag keep their outputs
+SOLUTION = "solution"
+TODO = "# TODO: your work here"
+BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
+REGION = re.compile(rf"^([ \t]*){BEGIN}[ \t]*\n.*?^[ \t]*{END}[ \t]*$", re.M | re.S)
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+CELL_SECONDS = 600.0
+
+Notebook = Any  # nbformat has no types
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The notebooks of one lab as they should be; ``without_output`` are cells to be executed."""
+
+    solution: Path
+    student: Path
+    texts: tuple[str, str]
+    without_output: tuple[int, ...]
+
+    def student_cells(self) -> list[Notebook]:
+        """The cells of the student's notebook."""
+        return list(_tool("nbformat").reads(self.texts[1], 4).cells)
+
+    def stale(self) -> list[str]:
+        """A sentence for each file that is not as it should be, with the first cell that isn't."""
+        both = zip((self.solution, self.student), self.texts, strict=True)
+        found = [(path, _difference(path, text)) for path, text in both]
+        return [f"{'/'.join(path.parts[-3:])}: {why}" for path, why in found if why]
+
+    def write(self) -> list[Path]:
+        """Write what changed; gives the paths that were written."""
+        both = zip((self.solution, self.student), self.texts, strict=True)
+        changed = [(path, text) for path, text in both if _difference(path, text)]
+        for path, text in changed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return [path for path, _ in changed]
+
+
+def sources(course: Course, labs: Sequence[str] = ()) -> list[Path]:
+    """The source of each lab, or of the named ones. Raises UsageError for one without."""
+    found = {p.stem: p for p in sorted(course.root.glob("solutions/[0-9]*/*.md")) if _is_source(p)}
+    if missing := [name for name in labs if name not in found]:
+        raise UsageError(f"No source for {missing[0]!r}. There are: {', '.join(found)}.")
+    return [path for name, path in found.items() if not labs or name in labs]
+
+
+def pair(course: Course, source: Path, *, execute: bool = False) -> Pair:
+    """Both notebooks of one source, in memory."""
+    name = source.stem
+    solution, student = source.with_suffix(".ipynb"), course.root / "labs" / name / f"{name}.ipynb"
+    book = _read(source)
+    if execute:
+        _execute(book, source)
+    else:
+        _carry_over(book, _outputs(solution))
+    _number(book)
+    nbformat = _tool("nbformat")
+    texts = tuple(nbformat.writes(b) + "\n" for b in (book, _for_students(book)))
+    missing = tuple(n for n, c in enumerate(book.cells, 1) if _compared(c) and not c.outputs)
+    return Pair(solution, student, (texts[0], texts[1]), missing)
+
+
+def sync_command(labs: Sequence[str] = (), *, check: bool = False, execute: bool = False) -> int:
+    """``grader sync [--check] [--execute] [LAB…]``: exit status 1 when a checked file is stale."""
+    course = Course.find()
+    stale: list[str] = []
+    for source in sources(course, labs):
+        made = pair(course, source, execute=execute)
+        stale += made.stale() if check else []
+        for path in () if check else made.write():
+            print(f"wrote {path.relative_to(course.root)}")
+        if made.without_output:
+            cells = ", ".join(map(str, made.without_output))
+            print(f"{made.solution.name}: no output in cell {cells}: run grader sync --execute")
+    for line in stale:
+        print(f"stale: {line}")
+    return 1 if stale else 0
+
+
+def _is_source(path: Path) -> bool:
+    return path.stem == path.parent.name
+
+
+def _read(source: Path) -> Notebook:
+    """The source as a notebook with ids and metadata that depend on nothing but its text."""
+    try:
+        text = source.read_text(encoding="utf-8")
+        book = _tool("jupytext").reads(text, fmt="md:myst")
+    except (OSError, ValueError) as err:
+        raise SpecError(f"{source}: not a MyST notebook: {err}") from err
+    book.nbformat, book.nbformat_minor = 4, 5
+    for cell, id_ in zip(book.cells, _ids(book.cells), strict=True):
+        cell.id = id_
+    _check_regions(book, source)
+    return book
+
+
+def _ids(cells: Iterable[Notebook]) -> list[str]:
+    seen: dict[str, int] = {}
+    ids = []
+    for cell in cells:
+        text = f"{cell.cell_type}\n{cell.source}".encode()
+        digest = hashlib.sha256(text).hexdigest()[:12]
+        seen[digest] = seen.get(digest, 0) + 1
+        ids.append(digest if seen[digest] == 1 else f"{digest}-{seen[digest]}")
+    return ids
+
+
+def _check_regions(book: Notebook, source: Path) -> None:
+    for number, cell in enumerate(book.cells, 1):
+        left = _blank(cell.source) if cell.cell_type == "code" else cell.source
+        for word in (BEGIN, END):
+            if word in left:
+                raise SpecError(f"{source}: cell {number}: {word!r} without its other half")
+
+
+def _outputs(path: Path) -> dict[str, list[Notebook]]:
+    """The outputs that stand in a solution notebook, by cell id; none where it is broken."""
+    if not path.is_file():
+        return {}
+    nbformat = _tool("nbformat")
+    try:
+        book = nbformat.read(path, 4)
+        cells = [c for c in book.cells if c.cell_type == "code"]
+        return {c.id: c.outputs for c, id_ in zip(cells, _ids(cells), strict=True) if c.id == id_}
+    except (OSError, ValueError, KeyError, AttributeError):
+        return {}
+
+
+def _carry_over(book: Notebook, outputs: dict[str, list[Notebook]]) -> None:
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = outputs.get(cell.id, [])
+
+
+def _number(book: Notebook) -> None:
+    """Keep outputs where they are compared, and number the cells: nbval skips one without."""
+    kernel = book.metadata.get("kernelspec", KERNEL)  # executing adds this machine's versions
+    book.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    code = [c for c in book.cells if c.cell_type == "code"]
+    for number, cell in enumerate(code, 1):
+        cell.metadata.pop("execution", None)
+        cell.execution_count = number
+        cell.outputs = _merged(cell.outputs) if _compared(cell) else []
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output["execution_count"] = number
+
+
+def _merged(outputs: Sequence[Notebook]) -> list[Notebook]:
+    """Join pieces of one stream: where it was cut depends on the machine's mood."""
+    merged: list[Notebook] = []
+    for output in outputs:
+        last = merged[-1] if merged else {}
+        if output["output_type"] == "stream" and last.get("name") == output["name"]:
+            last["text"] += output["text"]
+        else:
+            merged.append(output)
+    return merged
+
+
+def _for_students(book: Notebook) -> Notebook:
+    nbformat = _tool("nbformat")
+    student = nbformat.from_dict(book)
+    student.cells = [c for c in student.cells if SOLUTION not in _tags(c)]
+    for cell in student.cells:
+        if cell.cell_type == "code":
+            cell.source = _blank(cell.source)
+            cell.outputs, cell.execution_count = [], None
+    return student
+
+
+def _blank(text: str) -> str:
+    return REGION.sub(rf"\g<1>{TODO}", text)
+
+
+def _tags(cell: Notebook) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def _compared(cell: Notebook) -> bool:
+    return cell.cell_type == "code" and COMPARED in _tags(cell)
+
+
+def _execute(book: Notebook, source: Path) -> None:
+    """Run all of it, in the notebook's folder. Raises SpecError naming the cell that failed."""
+    nbclient = _tool("nbclient")
+    where = {"metadata": {"path": str(source.parent)}}
+    client = nbclient.NotebookClient(book, timeout=CELL_SECONDS, resources=where)
+    try:
+        with _plain_progress():
+            client.execute()
+    except nbclient.exceptions.CellExecutionError as err:
+        raise SpecError(f"{source}: {_failed_cell(book)}: {err.ename}: {err.evalue}") from err
+    except nbclient.exceptions.CellTimeoutError as err:
+        raise SpecError(f"{source}: a cell ran longer than {CELL_SECONDS:g} s") from err
+
+
+def _failed_cell(book: Notebook) -> str:
+    for number, cell in enumerate(book.cells, 1):
+        if any(o["output_type"] == "error" for o in cell.get("outputs", ())):
+            return f"cell {number}"
+    return "a cell"
+
+
+@contextmanager
+def _plain_progress() -> Iterator[None]:
+    """Let checks in the kernel show their end only, as nbval will see it."""
+    before = os.environ.get("LAB_PROGRESS")
+    os.environ["LAB_PROGRESS"] = "off"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LAB_PROGRESS"]
+        else:
+            os.environ["LAB_PROGRESS"] = before
+
+
+def _difference(path: Path, text: str) -> str:
+    """What is different on disk, "" when nothing is."""
+    try:
+        there = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return "is not there"
+    except (OSError, UnicodeDecodeError) as err:
+        return f"cannot be read: {err}"
+    return "" if there == text else _first_cell(there, text)
+
+
+def _first_cell(there: str, text: str) -> str:
+    nbformat = _tool("nbformat")
+    try:
+        old, new = nbformat.reads(there, 4), nbformat.reads(text, 4)
+    except Exception:  # noqa: BLE001 (nbformat raises many kinds, all for the same reason)
+        return "is not a notebook"
+    both: Iterable[tuple[Notebook, Notebook]] = zip_longest(old.cells, new.cells, fillvalue={})
+    for number, (a, b) in enumerate(both, 1):
+        keys = [k for k in ("cell_type", "source", "metadata", "outputs") if a.get(k) != b.get(k)]
+        if a != b:
+            return f"cell {number} differs ({', '.join(keys) or 'id or number'})"
+    return "its metadata or format differ"
+
+
+def _tool(name: str) -> Any:
+    """A library that only developers have."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as err:
+        raise UsageError(f"{name} is not installed: run make dev, then try again.") from err

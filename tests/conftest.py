@@ -1,0 +1,81 @@
+"""What all tests share: waiting without sleeping, the engine, and small courses of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.course import Course
+from grader.errors import EngineError
+from grader.host.connection import Connection, connect
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def wait_until(predicate: Callable[[], object], timeout: float = 10, every: float = 0.05) -> object:
+    """Ask until the answer is true, and give it; fails after ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while not (value := predicate()):
+        if time.monotonic() > end:
+            pytest.fail(f"not within {timeout} s: {predicate}")
+        time.sleep(every)
+    return value
+
+
+@pytest.fixture(scope="session")
+def connection() -> Connection:
+    """The engine of this machine. Without one: skipped, or failed where REQUIRE_DOCKER=1."""
+    try:
+        return connect()
+    except EngineError as err:
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            pytest.fail(f"REQUIRE_DOCKER=1, and {err}")
+        pytest.skip(f"no Docker Engine: {err}")
+
+
+@pytest.fixture(scope="session")
+def course() -> Course:
+    """The real course of this checkout."""
+    return Course(ROOT)
+
+
+@pytest.fixture
+def small_course(tmp_path: Path) -> Callable[[str], Course]:
+    """Makes a course with one lab, 90-small, from the text of its lab.toml."""
+
+    def make(lab_toml: str, name: str = "90-small") -> Course:
+        root = tmp_path / "course"
+        folder = root / "labs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "lab.toml").write_text(lab_toml)
+        for shared in ("labs/app", "images"):
+            if not (root / shared).exists():
+                (root / shared).symlink_to(ROOT / shared)
+        (root / "grader").mkdir(exist_ok=True)
+        return Course(root)
+
+    return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Makes a submission's folder from ``{name: text or bytes}``."""
+    made = []
+
+    def make(**files: str | bytes) -> Path:
+        place = tmp_path / f"submission{len(made)}"
+        place.mkdir()
+        for name, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            (place / name).write_bytes(data)
+        made.append(place)
+        return place
+
+    yield make
+    for place in made:
+        shutil.rmtree(place, ignore_errors=True)
