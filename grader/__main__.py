@@ -7,6 +7,8 @@ machine's fault, try again. No work is done here, and nothing heavy is imported 
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,18 +21,23 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; gives the exit status. No traceback reaches a user."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not know ✓
     options = _parser().parse_args(argv)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `grader list | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `grader list | head`: what is left has no reader
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except GraderError as err:
         print(f"grader: {err}", file=sys.stderr)
         return 3 if isinstance(err, EngineError) else 2
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         one = command(name, run, help_)
         one.add_argument("exercise", help="NN-name/exercise")
 
-    command("progress", _progress, "what was done so far, exercise by exercise")
+    one = command("progress", _progress, "what was done so far, exercise by exercise")
+    one.add_argument("--merge", type=Path, metavar="FILE", help="add another machine's progress")
 
     one = command("doctor", _doctor, "what this machine can and cannot grade, and what to do")
     one.add_argument("--format", choices=FORMATS, default="text")
@@ -103,22 +111,27 @@ def _grade(options: argparse.Namespace) -> int:
 
     course = Course.find()
     exercise = course.exercise(options.exercise)
-    if not options.folder.is_dir():
-        raise UsageError(f"{options.folder} is not a folder.")
+    if not os.path.isdir(options.folder):  # noqa: PTH112  Path.is_dir raises for a long name
+        raise UsageError(f"{str(options.folder)[:200]} is not a folder.")
+    _try_to_write("", options.output)
     static = True if options.static else None
     report = grade(exercise, options.folder, course=course, static=static)
-    _write(render(report, options.format), options.output)
+    text = render(report, options.format)
+    if options.output is None:
+        print(text, end="")
+    _try_to_write(text, options.output)
     return report.exit_status
 
 
-def _write(text: str, output: Path | None) -> None:
+def _try_to_write(text: str, output: Path | None) -> None:
+    """Called once before the work too: nobody waits for a report that cannot be written."""
     from grader.errors import UsageError
 
     if output is None:
-        print(text, end="")
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        with output.open("w" if text else "a", encoding="utf-8") as file:
+            file.write(text)
     except OSError as err:
         raise UsageError(f"{output} cannot be written: {err.strerror}.") from err
 
@@ -153,10 +166,10 @@ def _solution(options: argparse.Namespace) -> int:
     return solution_command(options.exercise)
 
 
-def _progress(_: argparse.Namespace) -> int:
+def _progress(options: argparse.Namespace) -> int:
     from grader.progress import progress_command
 
-    return progress_command()
+    return progress_command(options.merge)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -155,14 +155,14 @@ def _guard(connection: Connection, limits: Limits) -> Iterator[tuple[Guard | Non
     parent, flag = _parent(connection)
     limit = Limit(round(limits.build_memory_mb * 1e6), int(limits.build_pids))
     with ExitStack() as stack:
+        if flag:
+            stack.callback(remove, parent)
         try:
             guard = stack.enter_context(Guard(parent, limit))
         except CgroupUnavailable as err:
             yield None, "", f"none: {err}"
             return
         yield guard, flag, f"cgroup v{guard.version}"
-    if flag:
-        remove(parent)
 
 
 @contextmanager

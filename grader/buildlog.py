@@ -20,7 +20,9 @@ from grader.dockerfile import Dockerfile
 
 KEPT_LINES = 40  # of each step's output
 KEPT_CHARACTERS = 500  # of each line
-_STEP = re.compile(r"\[(?:(?P<stage>\S+) )?(?P<number>\d+)/(?P<total>\d+)\] (?P<text>.*)", re.S)
+_STEP = re.compile(
+    r"\[(?:\S+/\S+ )?(?:(?P<stage>\S+) )?(?P<number>\d+)/(?P<total>\d+)\] (?P<text>.*)", re.S
+)
 _CLIPPED = "[output clipped, log limit"
 
 
@@ -82,15 +84,30 @@ class BuildLog:
 
     def close(self) -> None:
         self.feed(b"\n")
+        self._whole()
 
     def _line(self, line: str) -> None:
-        if self._object or line.startswith("{"):
+        if self._object or line == "{":
             self._object.append(line)
-            if line.endswith("}") and (len(self._object) == 1 or line == "}"):
-                self._status(json.loads("\n".join(self._object)))
-                self._object = []
-        elif line.strip():
+            if line == "}":
+                self._whole()
+        elif not (line.startswith("{") and self._json(line)) and line.strip():
             self.trailer.append(line[:KEPT_CHARACTERS])
+
+    def _whole(self) -> None:
+        """An object that was printed over many lines has ended; what is none is plain text."""
+        lines, self._object = self._object, []
+        if not self._json("\n".join(lines)):
+            self.trailer.extend(line[:KEPT_CHARACTERS] for line in lines)
+
+    def _json(self, text: str) -> bool:
+        try:
+            status = json.loads(text)
+        except ValueError:
+            return False
+        if isinstance(status, dict):
+            self._status(status)
+        return isinstance(status, dict)
 
     def _status(self, status: dict[str, Any]) -> None:
         for row in status.get("vertexes") or ():
@@ -175,9 +192,8 @@ class BuildLog:
     @property
     def running(self) -> Step | None:
         """The step that had not ended when the build was stopped."""
-        open_ = [v for v in self.vertices.values() if v.started and not v.completed]
-        names = [v.name for v in open_]
-        return next((s for s in self.steps if s.name in names and s.line), None)
+        names = [v.name for v in self.vertices.values() if v.started and not v.completed]
+        return next((s for s in self.steps if s.name in names and _is_own(s.name)), None)
 
     @property
     def message(self) -> str:
@@ -194,6 +210,12 @@ class BuildLog:
             if match := re.match(r"[^ ]*Dockerfile:(\d+)$", line):
                 return int(match[1])
         return None
+
+
+def _is_own(name: str) -> bool:
+    """Whether it is a step of the Dockerfile that does something: not internal, not a FROM."""
+    match = _STEP.match(name)
+    return bool(match and not match["text"].startswith("FROM "))
 
 
 def _status_of(vertex: _Vertex) -> str:

@@ -9,6 +9,7 @@ Files: https://docs.kernel.org/admin-guide/cgroup-v2.html and …/cgroup-v1/memo
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -46,7 +47,9 @@ class Guard:
     """Sets ``limit`` on every group that appears below ``parent``/buildkit while it is entered.
 
     Entering raises CgroupUnavailable where that is not possible. ``memory_killed`` and
-    ``pids_hit`` say what a group was seen to suffer; a group that ends within POLL is missed.
+    ``pids_hit`` say what a group was seen to suffer; a group that ends within POLL is missed. Two
+    builds at once can't tell their new groups apart: both guards set their limits on all of them,
+    and the last one wins.
     """
 
     parent: str
@@ -56,6 +59,7 @@ class Guard:
     pids_hit: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
     _seen: set[str] = field(default_factory=set)
+    _others: set[str] = field(default_factory=set)
 
     def __enter__(self) -> Self:
         self.version = version(self.root)
@@ -65,7 +69,7 @@ class Guard:
             self._prepare()
         except OSError as err:
             raise CgroupUnavailable(f"{err.strerror} ({err.filename})") from err
-        self._seen = set(self._children())  # another build's, which has a guard of its own
+        self._others = set(self._children())  # another build's, which has a guard of its own
         self._thread = threading.Thread(target=self._watch, name="cgroup-guard", daemon=True)
         self._thread.start()
         return self
@@ -104,6 +108,8 @@ class Guard:
     def _watch(self) -> None:
         while not self._over.wait(POLL):
             for name in self._children():
+                if name in self._others:
+                    continue
                 if name not in self._seen and self._set(name):
                     self._seen.add(name)
                 self._look(name)
@@ -122,10 +128,10 @@ class Guard:
         else:
             done = _write(self._memory / name / "memory.limit_in_bytes", memory)
             _write(self._memory / name / "memory.memsw.limit_in_bytes", memory)
-        if not done and (self._memory / name).is_dir():
+        if done == errno.EBUSY:
             self.memory_killed = True
             _kill(self._memory / name)
-        return _write(self._pids / name / "pids.max", pids) and done
+        return not _write(self._pids / name / "pids.max", pids) and not done
 
     def _look(self, name: str) -> None:
         events = "memory.events" if self.version == 2 else "memory.oom_control"
@@ -146,12 +152,13 @@ def remove(name: str, root: Path = ROOT) -> None:
                 folder.rmdir()
 
 
-def _write(path: Path, text: str) -> bool:
-    """The group may be gone again, and swap accounting may be off: neither is worth a failure."""
-    with suppress(OSError):
+def _write(path: Path, text: str) -> int:
+    """0, or the error's number: the group may be gone again, or swap accounting may be off."""
+    try:
         path.write_text(text)
-        return True
-    return False
+    except OSError as err:
+        return err.errno or errno.EIO
+    return 0
 
 
 def _kill(group: Path) -> None:

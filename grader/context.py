@@ -14,7 +14,8 @@ from pathlib import Path
 
 from grader.errors import EngineError, SubmissionError
 
-MAX_FILES = 20_000
+MAX_FILES = 20_000  # folders counted in
+MAX_DEPTH = 100  # folders inside one another
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ def measure(folder: Path, *, max_mb: float) -> tuple[int, list[Path]]:
     if not folder.is_dir():
         raise SubmissionError(f"There is no folder {folder.name}.")
     size, paths = 0, []
-    for path, info in _walk(folder):
+    for count, (path, info) in enumerate(_walk(folder, folders=True), 1):
+        if count > MAX_FILES:
+            raise SubmissionError(f"The folder holds more than {MAX_FILES} files. Remove some.")
+        if stat.S_ISDIR(info.st_mode):
+            continue
         if not stat.S_ISREG(info.st_mode) and not stat.S_ISLNK(info.st_mode):
             raise SubmissionError(
                 f"{path.relative_to(folder)} is a {_kind(info.st_mode)}: only files, folders and"
@@ -47,8 +52,6 @@ def measure(folder: Path, *, max_mb: float) -> tuple[int, list[Path]]:
         paths.append(path)
         if size > max_mb * 1e6:
             raise SubmissionError(_too_big(folder, max_mb))
-        if len(paths) > MAX_FILES:
-            raise SubmissionError(f"The folder holds more than {MAX_FILES} files. Remove some.")
     return size, paths
 
 
@@ -75,7 +78,7 @@ def _lay(source: Path, target: Path, name: str) -> Iterator[str]:
                 yield from _lay(child, target, f"{name}/{child.name}")
         return
     goal = target / name
-    _make_way(target, goal)
+    yield from _make_way(target, goal)
     if goal.is_symlink() or goal.is_dir():
         yield name
         goal.unlink() if goal.is_symlink() else shutil.rmtree(goal)
@@ -85,27 +88,35 @@ def _lay(source: Path, target: Path, name: str) -> Iterator[str]:
     shutil.copymode(source, goal)
 
 
-def _make_way(target: Path, goal: Path) -> None:
-    """Make the folders above ``goal`` real ones: a link there would let us write elsewhere."""
+def _make_way(target: Path, goal: Path) -> Iterator[str]:
+    """Make the folders above ``goal`` real ones: a link there would let us write elsewhere.
+
+    Yields what had to go for that.
+    """
     parent = target
     for part in goal.relative_to(target).parts[:-1]:
         parent = parent / part
         if parent.is_symlink() or parent.is_file():
+            yield str(parent.relative_to(target))
             parent.unlink()
         parent.mkdir(exist_ok=True)
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    stack = [folder]
+def _walk(folder: Path, *, folders: bool = False) -> Iterator[tuple[Path, os.stat_result]]:
+    stack = [(folder, 0)]
     while stack:
+        here, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise SubmissionError(f"The folder is more than {MAX_DEPTH} folders deep. Flatten it.")
         try:
-            entries = sorted(os.scandir(stack.pop()), key=lambda e: e.name)
+            entries = sorted(os.scandir(here), key=lambda e: e.name)
         except OSError as err:
             raise SubmissionError(f"{folder.name} cannot be read: {err.strerror}.") from err
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                stack.append(Path(entry.path))
-            else:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder:
+                stack.append((Path(entry.path), depth + 1))
+            if folders or not is_folder:
                 yield Path(entry.path), entry.stat(follow_symlinks=False)
 
 

@@ -5,12 +5,22 @@ It reads no submission and grades nothing; ``lint`` judges what is found here.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.errors import UsageError
 from grader.spec import Exercise, Lab
+
+
+def _around() -> list[Path]:
+    """The current folder and those above it; none when it was removed meanwhile."""
+    try:
+        here = Path.cwd().resolve()
+    except OSError:
+        return []
+    return [here, *here.parents]
 
 
 @dataclass(frozen=True)
@@ -26,9 +36,11 @@ class Course:
         ``LAB_COURSE`` names another one. Raises UsageError when there is none.
         """
         if named := os.environ.get("LAB_COURSE"):
-            return cls(Path(named).resolve())
-        here = Path.cwd().resolve()
-        for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
+            root = Path(named).resolve()
+            if not (root / "labs").is_dir():
+                raise UsageError(f"LAB_COURSE is {named}, and there is no labs/ in it.")
+            return cls(root)
+        for folder in (*_around(), Path(__file__).resolve().parent.parent):
             if (folder / "labs").is_dir() and (folder / "grader").is_dir():
                 return cls(folder)
         raise UsageError("No course here: run it in the folder that holds labs/.")
@@ -37,6 +49,11 @@ class Course:
     def app(self) -> Path:
         """The shared ML application that exercises name in ``given``."""
         return self.root / "labs" / "app"
+
+    @property
+    def run(self) -> str:
+        """The ``lab.run`` of what this checkout's notebooks make: an engine may be shared."""
+        return f"notebook-{hashlib.sha256(str(self.root).encode()).hexdigest()[:8]}"
 
     @property
     def work(self) -> Path:
@@ -49,11 +66,10 @@ class Course:
 
     def lab(self, name: str) -> Lab:
         """One lab by its name. Raises UsageError naming the labs there are."""
-        path = self.root / "labs" / name / "lab.toml"
-        if "/" in name or not path.is_file():
-            names = [p.parent.name for p in sorted(self.root.glob("labs/[0-9]*/lab.toml"))]
-            raise UsageError(f"No lab {name!r}. There are: {', '.join(names)}.")
-        return Lab.load(path)
+        paths = {p.parent.name: p for p in sorted(self.root.glob("labs/[0-9]*/lab.toml"))}
+        if name not in paths:
+            raise UsageError(f"No lab {name[:80]!r}. There are: {', '.join(paths)}.")
+        return Lab.load(paths[name])
 
     def exercise(self, id_: str) -> Exercise:
         """One exercise by ``NN-name/exercise``. Raises UsageError naming those there are."""

@@ -25,6 +25,7 @@ _BLANK = re.compile(r"[ \t\v\f\r]+")
 # A word as a shell sees it, quotes and escapes kept.
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+""", re.S)
 _HEREDOC = re.compile(r"\d*<<(-?)([^<]+)$")
+_FROM = re.compile(r"\s*FROM\s+(?:--platform=\S+\s+)?[\w./:@${}-]+(?:\s+AS\s+(\S+))?\s*$", re.I)
 _FLAG = re.compile(r"--([a-z-]+)(?:=(\S+))?$")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])([^{}]*))?\}|(\w+))")
 
@@ -59,13 +60,17 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Stage:
-    """One FROM and what follows it. ``base`` has the ARG defaults filled in."""
+    """One FROM and what follows it. ``base`` has the ARG defaults filled in.
+
+    ``pulls`` is False for ``FROM scratch`` and for a FROM of an earlier stage.
+    """
 
     index: int
     name: str
     base: str
     line: int
     instructions: tuple[Instruction, ...]
+    pulls: bool = True
 
     def line_of_step(self, number: int, text: str) -> int | None:
         """The line of BuildKit's step ``number`` whose name ends in ``text`` (``RUN pip …``).
@@ -74,22 +79,28 @@ class Stage:
         the base are counted in. With variables in it the text does not tell either.
         """
         steps = [i for i in self.instructions if i.name in NUMBERED]
+        if not self.pulls:
+            steps = [i for i in steps if i.name != "FROM"]
+        counted = steps[number - 1] if 0 < number <= len(steps) else None
         same = [i for i in steps if _plain(f"{i.name} {i.raw}") == _plain(text)]
         if len(same) == 1:
             return same[0].line
-        counted = steps[number - 1 : number]
-        if same:
-            return next((i.line for i in counted if i in same), same[0].line)
-        return next((i.line for i in counted if i.name == text.split(" ", 1)[0]), None)
+        if counted is None or counted.name != text.split(" ", 1)[0]:
+            return None
+        told = counted in same or counted.name == "FROM" or counted.heredocs or "$" in counted.raw
+        return counted.line if told else None
 
 
 @dataclass(frozen=True)
 class Swallowed:
-    """A FROM that became part of the instruction above it, for the comment in between (E1)."""
+    """A FROM that became part of the instruction above it, which goes on behind a gap.
+
+    ``gap_line`` is the comment or the empty line in between: neither ends an instruction (E1).
+    """
 
     line: int
     name: str
-    comment_line: int
+    gap_line: int
     instruction_line: int
 
 
@@ -144,11 +155,11 @@ def _decoded(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class _Logical:
-    """The physical lines of one instruction: (number, text) pairs, comments taken out."""
+    """The physical lines of one instruction: (number, text) pairs, gaps taken out."""
 
     parts: tuple[tuple[int, str], ...]
     end: int
-    comments: tuple[int, ...] = ()
+    gaps: tuple[int, ...] = ()  # lines with a comment, or empty
     heredocs: tuple[str, ...] = ()
     open_heredoc: str = ""
 
@@ -188,7 +199,7 @@ class _Parser:
             if problem := _problem(one, logical, stages):
                 problems.append(problem)
             if one.name == "FROM":
-                stages.append(_stage(one, len(stages), arguments))
+                stages.append(_stage(one, stages, arguments))
             elif stages:
                 last = stages[-1]
                 stages[-1] = replace(last, instructions=(*last.instructions, one))
@@ -209,20 +220,18 @@ class _Parser:
 
     def _one(self, at: int) -> tuple[_Logical, int]:
         parts: list[tuple[int, str]] = []
-        comments: list[int] = []
+        gaps: list[int] = []
         goes_on = True
         while goes_on and at < len(self.lines):
             line = self.lines[at]
             at += 1
-            if _is_comment(line) and parts:
-                comments.append(at)
-                continue
-            if not line.strip() and parts:  # an empty line does not end a continuation
+            if parts and (_is_comment(line) or not line.strip()):
+                gaps.append(at)  # neither ends an instruction that goes on
                 continue
             kept = line.rstrip(" \t")
             goes_on = kept.endswith(self.escape) and not kept.endswith(self.escape * 2)
             parts.append((at, kept[:-1] if goes_on else line))
-        logical = _Logical(tuple(parts), parts[-1][0], tuple(comments))
+        logical = _Logical(tuple(parts), parts[-1][0], tuple(gaps))
         return self._with_heredocs(logical, at)
 
     def _with_heredocs(self, logical: _Logical, at: int) -> tuple[_Logical, int]:
@@ -287,11 +296,13 @@ def _problem(one: Instruction, logical: _Logical, stages: list[Stage]) -> Proble
     return None
 
 
-def _stage(one: Instruction, index: int, arguments: Mapping[str, str]) -> Stage:
+def _stage(one: Instruction, earlier: list[Stage], arguments: Mapping[str, str]) -> Stage:
     words = one.text.split()
     named = len(words) >= 3 and words[1].upper() == "AS"
     base = expand(words[0], arguments) if words else ""
-    return Stage(index, words[2] if named else "", base, one.line, (one,))
+    local = base == "scratch" or base.lower() in [s.name.lower() for s in earlier]
+    name = words[2] if named else ""
+    return Stage(len(earlier), name, base, one.line, (one,), pulls=not local)
 
 
 def _defaults(text: str, known: Mapping[str, str]) -> dict[str, str]:
@@ -322,10 +333,9 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _swallowed(logical: _Logical) -> Iterator[Swallowed]:
+    """A line that reads like a FROM, behind a comment or an empty line: SQL has FROMs too."""
     for line, text in logical.parts[1:]:
-        words = text.split()
-        above = [c for c in logical.comments if c < line]
-        if above and len(words) >= 2 and words[0].upper() == "FROM":
-            name = words[3] if len(words) >= 4 and words[2].upper() == "AS" else ""
-            first = next(c for c in logical.comments if c < line)
-            yield Swallowed(line, name, first, logical.line)
+        match = _FROM.match(text)
+        gaps = [gap for gap in logical.gaps if gap < line]
+        if match and gaps:
+            yield Swallowed(line, match[1] or "", gaps[0], logical.line)

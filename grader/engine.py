@@ -23,14 +23,21 @@ import docker
 import requests
 import urllib3
 
-from grader import labels
+from grader import labels, look
 from grader.cgroups import version
-from grader.errors import EngineError
+from grader.errors import EngineError, SubmissionError
 from grader.host.connection import Connection, connect
+from grader.look import File
 
+CANARY_IMAGE = "python:3.11-slim"  # one that must work
+OF_SUBMISSION = ("submission", "look")  # the kinds of containers that a student's image is in
 TIMEOUT = 60  # seconds for one API call
 LINE_LENGTH = 500  # characters of one line of a container's output
 LOG_BYTES = 5_000_000  # what the daemon keeps of one container's output
+_COMMAND = re.compile(
+    r"unable to start container process: (error during container init: )?(exec:? |chdir to cwd )"
+    r"|unable to find (user|group) |no command specified"
+)
 _RUN = re.compile(r"(?P<host>[^/]+)/(?P<pid>\d+)/(?P<start>\d+)/[0-9a-f]{8}$")
 
 
@@ -57,19 +64,6 @@ class Image:
     @property
     def size(self) -> int:
         return sum(layer.size for layer in self.history)
-
-
-@dataclass(frozen=True)
-class File:
-    """One path of a container's file system; ``kind`` is a tar type flag ("0" file, "2" link)."""
-
-    path: str
-    size: int
-    mode: int
-    uid: int
-    gid: int
-    kind: str
-    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,10 +177,14 @@ class Engine:
 
     def files(self, image: str) -> tuple[File, ...]:
         """Every path in the image's file system, without starting it."""
-        with self.created(image) as container, _translated("export the file system"):
-            stream = _Stream(self.api.export(container, chunk_size=1 << 20))
-            with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as tar:
-                return tuple(_file(member) for member in tar)
+        layers = self.image(image).layers
+        listing = look.kept(layers)
+        if listing is None:
+            with self.created(image) as container:
+                connection = self.connection
+                listing = look.exported(connection.docker, connection.environment, container)
+            look.keep(layers, listing)
+        return listing
 
     def read(self, container: str, path: str, *, limit: int = 20_000_000) -> bytes | None:
         """The bytes of one file, links followed inside the container; None if it is not there."""
@@ -224,7 +222,10 @@ class Engine:
         pids: int = 256,
         **host: Any,
     ) -> str:
-        """Create, don't start; gives the container's id. ``memory`` is in bytes, swap included."""
+        """Create, don't start; gives the container's id. ``memory`` is in bytes, swap included.
+
+        Raises SubmissionError when only this image, made by a student, cannot become a container.
+        """
         with _translated("create a container"):
             config = self.api.create_host_config(
                 network_mode=network,
@@ -234,17 +235,30 @@ class Engine:
                 log_config={"type": "json-file", "config": {"max-size": str(LOG_BYTES)}},
                 **host,
             )
-            made = self.api.create_container(
-                image,
-                command=list(command) if command is not None else None,
-                entrypoint=list(entrypoint) if entrypoint is not None else None,
-                environment=dict(environment or {}),
-                healthcheck=dict(healthcheck) if healthcheck else None,
-                user=user,
-                labels=self.labels(kind),
-                host_config=config,
-            )
+            try:
+                made = self.api.create_container(
+                    image,
+                    command=list(command) if command is not None else None,
+                    entrypoint=list(entrypoint) if entrypoint is not None else None,
+                    environment=dict(environment or {}),
+                    healthcheck=dict(healthcheck) if healthcheck else None,
+                    user=user,
+                    labels=self.labels(kind),
+                    host_config=config,
+                )
+            except docker.errors.APIError as err:
+                if kind in OF_SUBMISSION and self._can_create():
+                    why = err.explanation or err
+                    raise SubmissionError(f"No container can be made of the image: {why}") from err
+                raise
         return str(made["Id"])
+
+    def _can_create(self) -> bool:
+        """Whether a container of an image of ours can be made: then it is not the machine."""
+        with suppress(EngineError):
+            self.remove(self.create(CANARY_IMAGE, kind="canary", command=["true"]))
+            return True
+        return False
 
     @contextmanager
     def created(self, image: str) -> Iterator[str]:
@@ -330,8 +344,8 @@ class Engine:
             if match and match["host"] == socket.gethostname() and _dead(match):
                 self._remove_all({labels.RUN: run})
 
-    def cleanup(self, run: str = "notebook") -> int:
-        """Remove what was labelled ``lab.run=RUN`` by hand; gives the bytes that were freed."""
+    def cleanup(self, run: str) -> int:
+        """Remove what somebody labelled ``lab.run=RUN``; gives the bytes that were freed."""
         before = self._used()
         self._remove_all({labels.RUN: run})
         return max(0, before - self._used())
@@ -368,54 +382,9 @@ class Engine:
                     self.api.remove_volume(volume["Name"], force=True)
 
 
-class _Stream(io.RawIOBase):
-    """A readable file over chunks, so that tarfile can read what the daemon sends."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self.chunks, self.rest = chunks, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        parts, have = [self.rest], len(self.rest)
-        while size < 0 or have < size:
-            chunk = next(self.chunks, b"")
-            if not chunk:
-                break
-            parts.append(chunk)
-            have += len(chunk)
-        data = b"".join(parts)
-        if size < 0:
-            self.rest = b""
-            return data
-        self.rest = data[size:]
-        return data[:size]
-
-
-def _file(member: tarfile.TarInfo) -> File:
-    kind = member.type.decode("latin-1")
-    return File(
-        "/" + member.name, member.size, member.mode, member.uid, member.gid, kind, member.linkname
-    )
-
-
 def _command_at_fault(why: str) -> bool:
     """Whether a refused start is the image's doing: its command, user or folder (runc's words)."""
-    words = (
-        "executable file not found",
-        "no such file or directory",
-        "permission denied",
-        "exec format error",
-        "is a directory",
-        "unable to find user",
-        "unable to find group",
-        "no matching entries in",
-        "no command specified",
-        "chdir to cwd",
-        "not a directory",
-    )
-    return any(word in why.lower() for word in words) and "docker.sock" not in why
+    return bool(_COMMAND.search(why))
 
 
 def _gpu(info: Mapping[str, Any]) -> str:

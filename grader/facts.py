@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grader import probe, references
 from grader.blame import Judge
@@ -26,11 +26,15 @@ from grader.clock import moment
 from grader.context import Context, assemble
 from grader.course import Course
 from grader.dockerfile import Dockerfile
-from grader.engine import Engine, File, Image, State
+from grader.engine import Engine, Image, State
 from grader.errors import SubmissionError
+from grader.look import File
 from grader.references import Answer, References
 from grader.registry import FACTS, fact
 from grader.spec import Exercise
+
+if TYPE_CHECKING:
+    from grader.host.doctor import Row
 
 # Facts that ``grade`` hands over instead of working them out.
 GIVEN = ("course", "exercise", "submission", "engine", "scratch", "watcher")
@@ -117,13 +121,15 @@ class Reply:
     @property
     def proba(self) -> list[float]:
         value = self._json().get("proba")
-        good = isinstance(value, list) and all(isinstance(p, (int, float)) for p in value)
-        return [float(p) for p in value] if good and isinstance(value, list) else []
+        try:
+            return [float(p) for p in value] if isinstance(value, list) else []
+        except (TypeError, ValueError, OverflowError):
+            return []
 
     def _json(self) -> dict[str, Any]:
         try:
             value = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
@@ -147,6 +153,15 @@ class Health:
 
 
 @fact
+def machine(engine: Engine) -> dict[str, Row]:
+    """What `grader doctor` sees, by its rows' keys."""
+    from grader.host.doctor import examine
+
+    engine.ping()
+    return {row.key: row for row in examine()}
+
+
+@fact
 def context(submission: Path, course: Course, exercise: Exercise, scratch: Path) -> Context:
     """The submission with the course's given files laid over it, in a folder of our own."""
     return assemble(
@@ -164,8 +179,10 @@ def dockerfile(submission: Path) -> Dockerfile:
     path = submission / "Dockerfile"
     if path.is_dir():
         raise SubmissionError("Dockerfile is a folder. It must be a file of that name.")
-    if path.is_symlink() and not path.resolve().is_relative_to(submission.resolve()):
-        raise SubmissionError("Dockerfile is a link out of the folder. Hand in the file itself.")
+    if path.is_symlink() and not _leads_inside(path, submission):
+        raise SubmissionError(
+            "Dockerfile is a link out of the folder or to nothing. Hand in a file."
+        )
     if not path.is_file():
         near = [p.name for p in sorted(submission.glob("[Dd]ocker*")) if p.name != "Dockerfile"]
         other = f" There is {near[0]!r}: rename it." if near else ""
@@ -173,6 +190,13 @@ def dockerfile(submission: Path) -> Dockerfile:
     if path.stat().st_size > 1_000_000:
         raise SubmissionError("The Dockerfile is larger than 1 MB.")
     return Dockerfile.parse(path.read_bytes())
+
+
+def _leads_inside(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve(strict=True).is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # nowhere, or round in a circle
+        return False
 
 
 @fact
@@ -333,6 +357,8 @@ def questions(exercise: Exercise, reference: Reference) -> Questions:
 @fact
 def container(image: Image, engine: Engine, exercise: Exercise) -> str:
     """A running container of the image: no network, its memory and processes limited."""
+    if not (image.config.get("Cmd") or image.config.get("Entrypoint")):
+        raise SubmissionError("The image does not say what to run. Add a CMD line.")
     healthcheck = image.config.get("Healthcheck") and {"interval": HEALTH_INTERVAL}
     made = engine.create(
         image.id,
@@ -351,12 +377,13 @@ def service(questions: Questions, container: str, engine: Engine, exercise: Exer
     limit, started = exercise.limits.ready_seconds, engine.state(container).started_at
 
     def ended(state: State) -> None:
+        engine.ping()  # a daemon that goes down takes its containers with it
         raise SubmissionError(_ended(engine, container, state, exercise))
 
     said = probe.talk(
         engine,
         container,
-        image=references.PROBE_IMAGE,
+        image=probe.IMAGE,
         port=exercise.port,
         bodies=questions.bodies,
         seconds=limit,
@@ -400,9 +427,7 @@ def _ended(engine: Engine, container: str, state: State, exercise: Exercise) -> 
         if state.oom_killed
         else ""
     )
-    code = state.exit_code
-    after = "at once" if code != 0 else "without serving anything"
-    return f"The container ended {after}, with exit code {code}.{killed}{_printed(log)}"
+    return f"The container ended with exit code {state.exit_code}.{killed}{_printed(log)}"
 
 
 def _never_ready(engine: Engine, container: str, said: Mapping[str, Any], one: Exercise) -> str:

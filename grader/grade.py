@@ -59,7 +59,7 @@ def grade(
     start = time.monotonic()
     cancel = cancel or threading.Event()
     if static is None:
-        static = bool(os.environ.get("LAB_STATIC"))
+        static = os.environ.get("LAB_STATIC", "") not in ("", "0")
     with ExitStack() as stack:
         engine, problem = _engine(stack, connection, static)
         scratch = Path(stack.enter_context(_scratch()))
@@ -127,10 +127,16 @@ def _run(item: Item, facts: Facts, ends: dict[str, Future[_Row]]) -> _Row:
                 return row if isinstance(row.error, NotMeasurable) else _held_back(need, seen)
     if error is None:
         try:
-            result = item.check.run(*args, **item.settings)
+            result = _result(item.check.run(*args, **item.settings))
         except Exception as err:  # noqa: BLE001  a check that crashes is an error with its name
             error = err
     return _Row(result, error, time.monotonic() - start)
+
+
+def _result(value: object) -> Result:
+    if not isinstance(value, Result):
+        raise TypeError(f"it gave no Result but {value!r}")
+    return value
 
 
 def _held_back(need: str, seconds: float) -> _Row:

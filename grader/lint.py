@@ -99,12 +99,10 @@ def plan(course: Course, lab: Lab) -> Iterator[Job]:
         table = {}  # already a fault
     for exercise in lab.exercises:
         starter, solution = course.starter(exercise), course.solution(exercise)
-        if is_gate(exercise):
-            yield Job(exercise, "starter", starter, _full_marks, IN_A_ROW)
-            continue
         if solution.is_dir():
             yield Job(exercise, "reference", solution, _full_marks, IN_A_ROW)
-        yield Job(exercise, "starter", starter, partial(_loses, exercise.teaches))
+        judge = _full_marks if is_gate(exercise) else partial(_loses, exercise.teaches)
+        yield Job(exercise, "starter", starter, judge)
         for folder in other_answers(solution):
             yield Job(exercise, f"right/{folder.name}", folder, _full_marks)
         for name, check in table.get(exercise.name, {}).items():

@@ -118,9 +118,6 @@ def _telling_lines(course: Course, exercise: Exercise) -> list[str]:
 
 def _folder_faults(course: Course, exercise: Exercise) -> Iterator[str]:
     starter, solution = course.starter(exercise), course.solution(exercise)
-    for name in exercise.given:
-        if not (course.app / name).exists():
-            yield f"given {name!r} is not in labs/app"
     if not names(starter):
         yield "has no starter"
     if is_gate(exercise):

@@ -60,6 +60,7 @@ def lab(name: str, *, work: str = "", grade: Grade | None = None) -> NotebookLab
     try:
         course = Course.find()
         course = _Elsewhere(course.root, work) if work else course
+        os.environ["LAB_RUN"] = course.run
         return NotebookLab(course, course.lab(name), grade or _grade)
     except GraderError as err:
         raise NotHereError(str(err)) from None
@@ -77,6 +78,11 @@ class NotebookLab:
     def folder(self) -> Path:
         """The lab's own folder: samples and starters, not the learner's work."""
         return self.lab.folder
+
+    @property
+    def run(self) -> str:
+        """The value of the label ``lab.run`` for all that a cell makes; ``$LAB_RUN`` in a shell."""
+        return self.course.run
 
     def __getitem__(self, name: str) -> NotebookExercise:
         """The exercise; its work folder is made the first time."""
@@ -121,12 +127,12 @@ class NotebookLab:
             _show(cells.standing(table(self.lab.exercises, progress), rows))
 
     def cleanup(self) -> None:
-        """Remove what the notebook made (labelled ``lab.run=notebook``); say what it freed."""
+        """Remove what this checkout's notebooks made, by its label; say what it freed."""
         with _never_raises(self.course):
             from grader.engine import Engine
 
             with Engine.open() as engine:
-                freed = engine.cleanup()
+                freed = engine.cleanup(self.run)
             _show(cells.message(f"Cleaned up: {freed / 1e6:.0f} MB freed.", Outcome.PASS))
 
     def _choose(self, id_: str, choice: str, choices: Sequence[str]) -> None:

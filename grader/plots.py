@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, ParamSpec
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -26,8 +27,9 @@ from matplotlib.patches import Patch, Rectangle
 from grader import cells
 from grader.cells import Cell
 from grader.course import Course
-from grader.engine import Engine, File, Layer
+from grader.engine import Engine, Layer
 from grader.errors import GraderError
+from grader.look import File
 from grader.results import Outcome
 from grader.spec import NEEDS, Lab
 from grader.treemap import Box, grouped, squarified
@@ -278,12 +280,10 @@ def _instruction(created_by: str) -> str:
 
 @contextmanager
 def _canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    figure.patch.set_alpha(0)
-    axes.patch.set_alpha(0)
-    yield figure, axes
+    with rc_context({"text.parse_math": False}):  # a dollar in a RUN line is no formula
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.subplots()
 
 
 def _picture(figure: Figure, alt: str) -> Picture:
@@ -355,7 +355,7 @@ def _named(layers: Mapping[str, Layers], key: tuple[str, int], number: str) -> s
     name, at = key
     layer = layers[name][at]
     what = textwrap.shorten(_instruction(layer.created_by), 95, placeholder=" …")
-    return f"{number} {name}, {layer.size / 1e6:.0f} MB: {what}".replace("$", r"\$")
+    return f"{number} {name}, {layer.size / 1e6:.0f} MB: {what}"
 
 
 def _layers_in_words(layers: Mapping[str, Layers]) -> str:

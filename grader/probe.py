@@ -41,17 +41,21 @@ def wait():
                 return True
         except (OSError, http.client.HTTPException) as err:
             said["error"] = f"{type(err).__name__}: {err}"
-            if isinstance(err, ConnectionRefusedError) and loopback():
-                said["loopback_only"] = True
-                return False
+            # It may have come up between the two questions, so the first one is asked again.
+            if isinstance(err, ConnectionRefusedError) and answers("127.0.0.1"):
+                said["loopback_only"] = not answers("127.0.0.2")
+                if said["loopback_only"]:
+                    return False
         time.sleep(0.02)
     return False
 
-def loopback():
+def answers(host):
     try:
-        call("127.0.0.1", "GET", ask["ready"], timeout=2)[2].close()
-    except (OSError, http.client.HTTPException):
+        call(host, "GET", ask["ready"], timeout=2)[2].close()
+    except ConnectionRefusedError:
         return False
+    except (OSError, http.client.HTTPException):
+        return True
     return True
 
 def questions():
@@ -71,6 +75,7 @@ if wait():
     questions()
 print(json.dumps(said))
 """
+IMAGE = "python:3.11-slim"  # whose Python our probes run
 POLL = 0.03  # seconds between two looks at the two containers
 GRACE = 15  # seconds that the probe may take longer than it was told
 

@@ -29,7 +29,6 @@ from grader.host.home import home
 from grader.spec import Exercise, Limits
 
 BASELINE = "baseline"
-PROBE_IMAGE = "python:3.11-slim"  # whose Python our probes run
 GIVEN = ("app", "requirements.txt", "requirements-train.txt", "train.py")
 Of = Literal["baseline", "reference"]  # what a check's ``of`` may say
 SECONDS = 900  # a reference build's time is the course's own, not a student's
@@ -78,7 +77,7 @@ class References:
         """``baseline`` or an exercise's id. Raises UsageError for one that is not there."""
         if name == BASELINE:
             folder = self.course.root / "images" / BASELINE
-            return Recipe(name, folder, GIVEN, (PROBE_IMAGE,))
+            return Recipe(name, folder, GIVEN, (probe.IMAGE,))
         one = self.course.exercise(name)
         return Recipe(name, self.course.solution(one), one.given, one.images, one.port)
 
@@ -182,7 +181,7 @@ class References:
             said = probe.talk(
                 self.engine,
                 container,
-                image=PROBE_IMAGE,
+                image=probe.IMAGE,
                 port=self.recipe(name).port,
                 bodies=[{"pixels": q} for q in questions],
                 seconds=READY_SECONDS,

@@ -6,8 +6,10 @@ settings that a lab.toml gives. A fact's parameters are other facts.
 
 from __future__ import annotations
 
+import graphlib
 import importlib
 import inspect
+import math
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -98,9 +100,16 @@ def load_checks() -> None:
 
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")
-    for one in CHECKS.values():
-        if unknown := [f for f in one.facts if f not in FACTS and f not in facts.GIVEN]:
-            raise SpecError(f"{one.name} asks for a fact that nobody works out: {unknown[0]!r}")
+    for name, wanted in (
+        *((c.name, c.facts) for c in CHECKS.values()),
+        *((f.name, f.needs) for f in FACTS.values()),
+    ):
+        if unknown := [f for f in wanted if f not in FACTS and f not in facts.GIVEN]:
+            raise SpecError(f"{name} asks for a fact that nobody works out: {unknown[0]!r}")
+    try:
+        graphlib.TopologicalSorter({f.name: f.needs for f in FACTS.values()}).prepare()
+    except graphlib.CycleError as err:
+        raise SpecError(f"Facts that wait for each other: {', '.join(err.args[1])}") from err
 
 
 def _words(value: object) -> object:
@@ -113,12 +122,13 @@ def _wanted(kind: Any) -> str:
     return f"a {getattr(kind, '__name__', kind)}"
 
 
-def _fits(value: object, kind: Any) -> bool:
+def _fits(value: Any, kind: Any) -> bool:
     """Whether a TOML value fits an annotation: plain types, ``list[...]`` and unions of them."""
     if kind in (Any, REQUIRED):
         return True
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return number and math.isfinite(value)
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if get_origin(kind) is list:

@@ -28,9 +28,9 @@ class Result:
     """What one check says.
 
     A check returns it with ``outcome``, ``message``, ``line`` and ``evidence``; ``grade`` fills in
-    the rest from the lab.toml. ``line`` is 1-based in the Dockerfile; ``seconds`` is wall time of
-    the check and of the facts it was first to ask for; ``measurable`` is False when this machine
-    cannot tell, and then the points are taken out of the total.
+    the rest from the lab.toml. ``line`` is 1-based in the Dockerfile; ``seconds`` is the wall time
+    until it was known, waiting for facts and for other checks counted in; ``measurable`` is False
+    when this machine cannot tell, and then the points are taken out of the total.
     """
 
     outcome: Outcome
@@ -103,7 +103,8 @@ class Report:
 
     @property
     def full_marks(self) -> bool:
-        return self.complete and all(r.outcome is Outcome.PASS for r in self.results)
+        every = all(r.outcome is Outcome.PASS for r in self.results)
+        return self.complete and every and bool(self.results)
 
     @property
     def exit_status(self) -> int:

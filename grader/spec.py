@@ -5,6 +5,8 @@ It finds each mistake at load, with the file and the key; it does not look at an
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -126,28 +128,25 @@ class _Reader:
             name=self.folder.name,
             title=self.take(data, "title", str),
             summary=self.take(data, "summary", str),
-            minutes=self.take(data, "minutes", int),
+            minutes=self.number(data, "minutes", int),
             needs=self.words(data, "needs", NEEDS),
             images=images,
-            cell_seconds=self.take(data, "cell_seconds", float, 60.0),
-            exercises=tuple(
-                self.exercise(row, number, images) for number, row in enumerate(rows, 1)
-            ),
+            cell_seconds=self.number(data, "cell_seconds", float, 60.0),
+            exercises=tuple(self.exercise(row, at, images) for at, row in enumerate(rows, 1)),
             folder=self.folder,
         )
         self.nothing_left(data, "")
         self.no_twins([e.name for e in lab.exercises], "exercise")
         return lab
 
-    def exercise(self, row: dict[str, Any], number: int, images: tuple[str, ...]) -> Exercise:
-        name = self.take(row, "name", str, where=f"exercise {number}")
-        checks = self.take(row, "check", list, where=name)
-        items = tuple(self.item(item, name) for item in checks)
+    def exercise(self, row: Any, number: int, images: tuple[str, ...]) -> Exercise:
+        where = f"exercise {number}"
+        name = self.take(self.table(row, where), "name", str, where=where)
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+            raise self.wrong(f"{where}.name", f"{name!r} is not small letters, digits and dashes")
+        items = tuple(self.item(item, name) for item in self.take(row, "check", list, where=name))
         ids = [i.id for i in items]
-        self.no_twins(ids, f"{name}: check (give the second one an id)")
-        for at, item in enumerate(items):
-            if late := [n for n in item.needs if n not in ids[:at]]:
-                raise self.wrong(f"{name}.{item.id}.needs", f"no earlier check {late[0]!r}")
+        self.checks_fit(name, items, ids)
         exercise = Exercise(
             lab=self.folder.name,
             name=name,
@@ -155,25 +154,41 @@ class _Reader:
             task=self.take(row, "task", str, where=name),
             items=items,
             folder=self.folder / name,
-            given=self.words(row, "given"),
-            teaches=self.words(row, "teaches", ids),
-            port=self.take(row, "port", int, 8000, where=name),
-            minutes=self.take(row, "minutes", int, 10, where=name),
+            given=self.words(row, "given", where=name),
+            teaches=self.words(row, "teaches", ids, where=name),
+            port=self.number(row, "port", int, 8000, where=name, most=65535),
+            minutes=self.number(row, "minutes", int, 10, where=name),
             images=images,
             limits=self.limits(self.take(row, "limits", dict, {}, where=name), name),
         )
         self.nothing_left(row, name)
+        self.given_is_there(exercise)
         return exercise
 
-    def item(self, row: dict[str, Any], where: str) -> Item:
-        name = self.take(row, "use", str, where=where)
+    def checks_fit(self, name: str, items: tuple[Item, ...], ids: list[str]) -> None:
+        if not items:
+            raise self.wrong(f"{name}.check", "has no check")
+        self.no_twins(ids, f"{name}: check (give the second one an id)")
+        for at, item in enumerate(items):
+            if late := [n for n in item.needs if n not in ids[:at]]:
+                raise self.wrong(f"{name}.{item.id}.needs", f"no earlier check {late[0]!r}")
+
+    def given_is_there(self, exercise: Exercise) -> None:
+        app = self.folder.parent / "app"
+        for name in exercise.given:
+            if ".." in Path(name).parts or not (app / name).exists():
+                raise self.wrong(f"{exercise.name}.given", f"there is no {name!r} in {app}")
+
+    def item(self, row: Any, where: str) -> Item:
+        name = self.take(self.table(row, f"{where}.check"), "use", str, where=where)
         if name not in CHECKS:
             raise self.wrong(f"{where}.check.use", f"no check {name!r}")
         points = self.take(row, "points", float, where=f"{where}.{name}")
-        if points < 0:
-            raise self.wrong(f"{where}.{name}.points", "must not be negative")
+        if not 0 <= points < math.inf:
+            raise self.wrong(f"{where}.{name}.points", f"must not be negative, nor {points}")
         id_ = self.take(row, "id", str, name, where=f"{where}.{name}")
-        hints, needs = self.words(row, "hints"), self.words(row, "needs")
+        hints = self.words(row, "hints", where=f"{where}.{id_}")
+        needs = self.words(row, "needs", where=f"{where}.{id_}")
         if hints and len(hints) != HINT_STEPS:
             raise self.wrong(f"{where}.{id_}.hints", f"{HINT_STEPS} steps, not {len(hints)}")
         try:
@@ -184,9 +199,17 @@ class _Reader:
         return Item(id_, CHECKS[name], settings, points, hints, needs)
 
     def limits(self, row: dict[str, Any], where: str) -> Limits:
-        known = {f.name: self.take(row, f.name, float, f.default) for f in fields(Limits)}
-        self.nothing_left(row, f"{where}.limits")
+        where = f"{where}.limits"
+        known = {
+            f.name: self.number(row, f.name, float, f.default, where=where) for f in fields(Limits)
+        }
+        self.nothing_left(row, where)
         return Limits(**known)
+
+    def table(self, row: Any, where: str) -> dict[str, Any]:
+        if not isinstance(row, dict):
+            raise self.wrong(where, f"must be a table, not {row!r}")
+        return row
 
     def take(
         self, row: dict[str, Any], key: str, kind: type, default: Any = None, *, where: str = ""
@@ -202,15 +225,37 @@ class _Reader:
             raise self.wrong(name, f"must be a {kind.__name__}, not {value!r}")
         return value
 
+    def number(
+        self,
+        row: dict[str, Any],
+        key: str,
+        kind: type,
+        default: Any = None,
+        *,
+        where: str = "",
+        most: float = math.inf,
+    ) -> Any:
+        """A number above 0 and at most ``most``; not nan, not infinite."""
+        value = self.take(row, key, kind, default, where=where)
+        if not (0 < value < math.inf and value <= most):
+            raise self.wrong(f"{where}.{key}" if where else key, f"{value} is out of range")
+        return value
+
     def words(
-        self, row: dict[str, Any], key: str, known: tuple[str, ...] | list[str] | None = None
+        self,
+        row: dict[str, Any],
+        key: str,
+        known: tuple[str, ...] | list[str] | None = None,
+        *,
+        where: str = "",
     ) -> tuple[str, ...]:
-        values = self.take(row, key, list, [])
+        values = self.take(row, key, list, [], where=where)
+        name = f"{where}.{key}" if where else key
         for value in values:
             if not isinstance(value, str):
-                raise self.wrong(key, f"must hold strings, not {value!r}")
+                raise self.wrong(name, f"must hold strings, not {value!r}")
             if known is not None and value not in known:
-                raise self.wrong(key, f"{value!r} is none of {', '.join(known)}")
+                raise self.wrong(name, f"{value!r} is none of {', '.join(known)}")
         return tuple(values)
 
     def no_twins(self, names: list[str], what: str) -> None:

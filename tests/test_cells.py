@@ -67,6 +67,7 @@ def test_what_a_build_says_cannot_become_a_page(cell: cells.Cell) -> None:
 def test_plain_text_cannot_steer_a_terminal() -> None:
     for text in (cells.report(evil_report()).text, cells.message(EVIL).text):
         assert "\x1b" not in text
+        assert "[31m" not in text
         assert "\u202e" not in text
         assert "red" in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_static_grades_nothing(course: Course) -> None:
         (TOML, "points = 4", "points = 0", "teaches image.size for no points"),
         (TOML, '"Which layer is biggest?"', '" "', "image.size: hint 1 is empty"),
         (TOML, '"Multi-stage: the docs."', f'"{ANSWER.splitlines()[3].upper()}"', "answer away"),
-        (TOML, 'given = ["app"', 'given = ["nothing"', "given 'nothing' is not in labs/app"),
+        (TOML, 'given = ["app"', 'given = ["nothing"', "slim.given: there is no 'nothing'"),
         (f"{SOLVED}/wrong.toml", "image.size", "image.sise", "has no check 'image.sise'"),
         (f"{SOLVED}/wrong.toml", "purge-later", "purge-never", "purge-later is not in wrong.toml"),
         (f"{SOLVED}/wrong.toml", "purge-later", "purge-never", "slim.purge-never has no folder"),
@@ -289,11 +290,9 @@ def test_a_gate_is_its_own_solution(course: Course) -> None:
     for points in "124":
         text = text.replace(f"points = {points}", "points = 0")
     (course.root / TOML).write_text(text.replace('teaches = ["image.size"]', ""))
-    for path in ("slim/Dockerfile", "slim.right/one-run/Dockerfile"):
-        (course.root / SOLVED / path).unlink()
+    for name in ("slim", "slim.right", "slim.wrong"):
+        shutil.rmtree(course.root / SOLVED / name)
     write(course.root, {f"{SOLVED}/wrong.toml": ""})
-    (course.root / SOLVED / "slim.wrong/purge-later/Dockerfile").unlink()
-    (course.root / SOLVED / "slim.wrong/purge-later").rmdir()
     seen: list[str] = []
 
     def grade(_: Exercise, folder: Path) -> Report:
@@ -301,8 +300,28 @@ def test_a_gate_is_its_own_solution(course: Course) -> None:
         return report()
 
     assert lint(course, grade=grade) == []
-    assert seen == [f"labs/{LAB}/slim"] * 2
+    assert seen == [f"labs/{LAB}/slim"]
     assert "does not pass" in str(lint(course, grade=lambda *_: report(SIZE))[0])
+
+
+def test_a_gate_may_have_answers_too(course: Course) -> None:
+    text = (course.root / TOML).read_text()
+    for points in "124":
+        text = text.replace(f"points = {points}", "points = 0")
+    (course.root / TOML).write_text(text.replace('teaches = ["image.size"]', ""))
+    seen: list[str] = []
+
+    def grade(exercise: Exercise, folder: Path) -> Report:
+        seen.append(folder.relative_to(course.root).as_posix())
+        return report() if "labs" in folder.parts else honest(exercise, folder)
+
+    assert lint(course, grade=grade) == []
+    assert sorted(set(seen)) == [
+        f"labs/{LAB}/slim",
+        f"{SOLVED}/slim",
+        f"{SOLVED}/slim.right/one-run",
+        f"{SOLVED}/slim.wrong/purge-later",
+    ]
 
 
 def test_only_the_named_lab_is_judged(course: Course) -> None:

@@ -128,6 +128,14 @@ def test_check_never_raises(
     assert ex.report is None
 
 
+def test_a_check_that_broke_leaves_no_old_report(course: Course) -> None:
+    ex = open_exercise(graded(FAIL))
+    ex.check()
+    ex.grade = raising(RuntimeError("boom"))
+    ex.check()
+    assert ex.report is None
+
+
 def test_a_surprise_leaves_its_details_in_a_log(course: Course) -> None:
     open_exercise(raising(RuntimeError("boom"))).check()
     log = (course.work / ".log" / "notebook.log").read_text()
@@ -220,6 +228,7 @@ def test_a_prediction_is_kept_and_shown_beside_the_measurement(
     page.predict("start-up", "Does it start faster?", choices, answer="faster")
     page.predict("start-up", "Does it start faster?", choices, answer="the same")
     page.predict("start", "Another one?", choices, answer="slower")
+    page.predict("start-up-2", "A third?", choices, answer="faster")
     page.reflect("start-up", "0.83 s")
     out = capsys.readouterr().out
     assert "no prediction" in out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -220,8 +220,8 @@ def test_facts_that_wait_for_each_other_are_the_authors_mistake() -> None:
 
 
 @pytest.fixture
-def every_check() -> Iterator[list[Check]]:
-    yield [c for name, c in CHECKS.items() if not name.startswith("test_")]
+def every_check() -> list[Check]:
+    return [c for name, c in CHECKS.items() if not name.startswith("test_")]
 
 
 def test_every_check_says_what_it_checks_in_its_title(every_check: list[Check]) -> None:

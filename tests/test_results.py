@@ -52,6 +52,7 @@ TABLE = [
     ids=[row[0] for row in TABLE],
 )
 def test_what_a_report_says(
+    *,
     rows: list[tuple[Outcome, float]],
     points: float,
     out_of: float,

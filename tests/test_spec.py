@@ -51,7 +51,7 @@ def load(place: Path, text: str) -> Lab:
     return Lab.load(place)
 
 
-# -- what is right ----------------------------------------------------------------------------------
+# -- what is right --------------------------------------------------------------------------------
 
 
 def test_a_lab_is_read_whole(place: Path) -> None:
@@ -126,7 +126,7 @@ def test_an_unknown_exercise_is_a_key_error(place: Path) -> None:
         load(place, WHOLE)["two"]
 
 
-# -- what is wrong: text, what the message must hold ----------------------------------------------------
+# -- what is wrong: text, what the message must hold ----------------------------------------------
 
 
 def without(line: str) -> str:
@@ -138,10 +138,22 @@ MISTAKES = [
     # typos
     ("a typo at the top", TOP + "tilte = 'x'\n", ["tilte", "unknown key"]),
     ("a typo in an exercise", TOP + EXERCISE + "prot = 1\n" + CHECK, ["one.prot", "unknown key"]),
-    ("a typo in a check", TOP + EXERCISE + CHECK + "piont = 1\n", ["one.dockerfile.parses", "piont"]),
+    (
+        "a typo in a check",
+        TOP + EXERCISE + CHECK + "piont = 1\n",
+        ["one.dockerfile.parses", "piont"],
+    ),
     ("a typo in a setting", WHOLE.replace("max_ratio", "maxratio"), ["one.image.size", "maxratio"]),
-    ("a typo in a limit", TOP + EXERCISE + "[exercise.limits]\nbuild_second = 1\n" + CHECK, ["one.limits.build_second"]),
-    ("a typo in a check's name", WHOLE.replace("image.size", "image.sise"), ["one.check.use", "image.sise"]),
+    (
+        "a typo in a limit",
+        TOP + EXERCISE + "[exercise.limits]\nbuild_second = 1\n" + CHECK,
+        ["one.limits.build_second"],
+    ),
+    (
+        "a typo in a check's name",
+        WHOLE.replace("image.size", "image.sise"),
+        ["one.check.use", "image.sise"],
+    ),
     ("a typo in of", WHOLE + 'of = "basline"\n', ["image.size", "basline"]),
     # what is missing
     ("no title", without('title = "Small"\n'), ["title", "missing"]),
@@ -157,44 +169,120 @@ MISTAKES = [
     ("no setting", without("max_ratio = 0.7\n"), ["one.image.size", "max_ratio"]),
     # wrong types
     ("minutes as text", WHOLE.replace("minutes = 5", 'minutes = "5"'), ["minutes", "int", "'5'"]),
-    ("minutes as a truth value", WHOLE.replace("minutes = 5", "minutes = true"), ["minutes", "int"]),
+    (
+        "minutes as a truth value",
+        WHOLE.replace("minutes = 5", "minutes = true"),
+        ["minutes", "int"],
+    ),
     ("minutes with a fraction", WHOLE.replace("minutes = 5", "minutes = 5.5"), ["minutes", "int"]),
     ("a number as title", WHOLE.replace('"Small"', "1"), ["title", "str"]),
-    ("points as text", WHOLE.replace("points = 1", 'points = "1"'), ["one.dockerfile.parses.points", "float"]),
-    ("points as a truth value", WHOLE.replace("points = 1", "points = true"), ["one.dockerfile.parses.points"]),
+    (
+        "points as text",
+        WHOLE.replace("points = 1", 'points = "1"'),
+        ["one.dockerfile.parses.points", "float"],
+    ),
+    (
+        "points as a truth value",
+        WHOLE.replace("points = 1", "points = true"),
+        ["one.dockerfile.parses.points"],
+    ),
     ("needs as text", WHOLE.replace('["engine"]', '"engine"'), ["needs", "list"]),
-    ("images with a number", WHOLE.replace('["python:3.11-slim"]', "[1]"), ["images", "strings", "1"]),
+    (
+        "images with a number",
+        WHOLE.replace('["python:3.11-slim"]', "[1]"),
+        ["images", "strings", "1"],
+    ),
     ("a setting of a wrong type", WHOLE.replace("0.7", '"0.7"'), ["one.image.size", "max_ratio"]),
     ("hints as text", WHOLE + 'hints = "a"\n', ["hints", "list"]),
     ("a hint that is a number", WHOLE + 'hints = ["a", "b", 3]\n', ["hints", "strings"]),
     ("limits as a number", TOP + EXERCISE + "limits = 1\n" + CHECK, ["one.limits", "dict"]),
-    ("a limit as text", TOP + EXERCISE + "[exercise.limits]\npids = '1'\n" + CHECK, ["pids", "'1'"]),
+    (
+        "a limit as text",
+        TOP + EXERCISE + "[exercise.limits]\npids = '1'\n" + CHECK,
+        ["pids", "'1'"],
+    ),
     ("exercise as text", TOP + 'exercise = "one"\n', ["exercise", "list"]),
     ("exercise as a list of texts", TOP + 'exercise = ["one"]\n', ["exercise 1"]),
     ("exercise as a list of numbers", TOP + "exercise = [1]\n", ["exercise 1"]),
     ("check as a list of texts", TOP + EXERCISE + 'check = ["use"]\n', ["one"]),
     ("check as a list of numbers", TOP + EXERCISE + "check = [1]\n", ["one"]),
     # wrong values
-    ("negative points", WHOLE.replace("points = 1", "points = -1"), ["one.dockerfile.parses.points", "negative"]),
-    ("points that are no number", WHOLE.replace("points = 1", "points = nan"), ["one.dockerfile.parses.points"]),
-    ("endless points", WHOLE.replace("points = 1", "points = inf"), ["one.dockerfile.parses.points"]),
+    (
+        "negative points",
+        WHOLE.replace("points = 1", "points = -1"),
+        ["one.dockerfile.parses.points", "negative"],
+    ),
+    (
+        "points that are no number",
+        WHOLE.replace("points = 1", "points = nan"),
+        ["one.dockerfile.parses.points"],
+    ),
+    (
+        "endless points",
+        WHOLE.replace("points = 1", "points = inf"),
+        ["one.dockerfile.parses.points"],
+    ),
     ("a setting that is no number", WHOLE.replace("0.7", "nan"), ["image.size", "max_ratio"]),
-    ("a limit of nothing", TOP + EXERCISE + "[exercise.limits]\nbuild_seconds = 0\n" + CHECK, ["build_seconds"]),
-    ("a negative limit", TOP + EXERCISE + "[exercise.limits]\nmemory_mb = -1\n" + CHECK, ["memory_mb"]),
+    (
+        "a limit of nothing",
+        TOP + EXERCISE + "[exercise.limits]\nbuild_seconds = 0\n" + CHECK,
+        ["build_seconds"],
+    ),
+    (
+        "a negative limit",
+        TOP + EXERCISE + "[exercise.limits]\nmemory_mb = -1\n" + CHECK,
+        ["memory_mb"],
+    ),
     ("no minutes at all", WHOLE.replace("minutes = 5", "minutes = -5"), ["minutes"]),
     ("a port that there is not", TOP + EXERCISE + "port = 70000\n" + CHECK, ["port", "70000"]),
-    ("an unknown need of the lab", WHOLE.replace('["engine"]', '["engin"]'), ["needs", "'engin'", "engine, gpu, network"]),
+    (
+        "an unknown need of the lab",
+        WHOLE.replace('["engine"]', '["engin"]'),
+        ["needs", "'engin'", "engine, gpu, network"],
+    ),
     ("two hints", WHOLE + 'hints = ["a", "b"]\n', ["one.image.size.hints", "3 steps, not 2"]),
-    ("four hints", WHOLE + 'hints = ["a", "b", "c", "d"]\n', ["one.image.size.hints", "3 steps, not 4"]),
+    (
+        "four hints",
+        WHOLE + 'hints = ["a", "b", "c", "d"]\n',
+        ["one.image.size.hints", "3 steps, not 4"],
+    ),
     ("two checks of one id", WHOLE + SIZE, ["one", "'image.size'", "twice"]),
     ("two exercises of one name", WHOLE + EXERCISE + CHECK, ["exercise", "'one'", "twice"]),
-    ("it needs a later check", TOP + EXERCISE + CHECK + 'needs = ["image.size"]\n' + SIZE, ["one.dockerfile.parses.needs", "'image.size'"]),
-    ("it needs itself", WHOLE + 'needs = ["image.size"]\n', ["one.image.size.needs", "'image.size'"]),
-    ("it needs what is not there", WHOLE + 'needs = ["image.sise"]\n', ["one.image.size.needs", "'image.sise'"]),
-    ("it needs the check, not the id", WHOLE + SIZE.replace("points", 'id = "x"\npoints') + 'needs = ["size"]\n', ["one.x.needs", "'size'"]),
-    ("it teaches what is not there", TOP + EXERCISE + 'teaches = ["files.absent"]\n' + CHECK, ["teaches", "'files.absent'"]),
-    ("given that is not there", TOP + EXERCISE + 'given = ["no-such"]\n' + CHECK, ["given", "no-such"]),
-    ("given out of the app", TOP + EXERCISE + 'given = ["../90-small"]\n' + CHECK, ["given", "../90-small"]),
+    (
+        "it needs a later check",
+        TOP + EXERCISE + CHECK + 'needs = ["image.size"]\n' + SIZE,
+        ["one.dockerfile.parses.needs", "'image.size'"],
+    ),
+    (
+        "it needs itself",
+        WHOLE + 'needs = ["image.size"]\n',
+        ["one.image.size.needs", "'image.size'"],
+    ),
+    (
+        "it needs what is not there",
+        WHOLE + 'needs = ["image.sise"]\n',
+        ["one.image.size.needs", "'image.sise'"],
+    ),
+    (
+        "it needs the check, not the id",
+        WHOLE + SIZE.replace("points", 'id = "x"\npoints') + 'needs = ["size"]\n',
+        ["one.x.needs", "'size'"],
+    ),
+    (
+        "it teaches what is not there",
+        TOP + EXERCISE + 'teaches = ["files.absent"]\n' + CHECK,
+        ["teaches", "'files.absent'"],
+    ),
+    (
+        "given that is not there",
+        TOP + EXERCISE + 'given = ["no-such"]\n' + CHECK,
+        ["given", "no-such"],
+    ),
+    (
+        "given out of the app",
+        TOP + EXERCISE + 'given = ["../90-small"]\n' + CHECK,
+        ["given", "../90-small"],
+    ),
     ("a name that is a path", WHOLE.replace('name = "one"', 'name = "../one"'), ["name", "../one"]),
     ("an empty name", WHOLE.replace('name = "one"', 'name = ""'), ["name"]),
     # no TOML
@@ -203,9 +291,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "words"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES]
-)
+@pytest.mark.parametrize(("text", "words"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES])
 def test_a_mistake_names_the_file_and_the_key(place: Path, text: str, words: list[str]) -> None:
     with pytest.raises(SpecError) as caught:
         load(place, text)

@@ -70,10 +70,11 @@ def test_start_carries_no_junk_over(course: Course) -> None:
 
 
 def test_a_given_file_that_is_not_there_is_the_authors_fault(course: Course) -> None:
+    one = exercise(course)
     (course.app / "requirements.txt").unlink()
     with pytest.raises(SpecError, match=r"requirements\.txt"):
-        work.start(course, exercise(course))
-    assert not course.workplace(exercise(course)).exists()
+        work.start(course, one)
+    assert not course.workplace(one).exists()
 
 
 def test_a_file_in_the_way_is_one_clear_sentence(course: Course) -> None:
@@ -115,6 +116,7 @@ def test_reset_makes_a_folder_that_is_gone(course: Course) -> None:
         lambda f: (f / "more").write_text("x"),
         lambda f: (f / "Dockerfile").chmod(0o755),
         lambda f: (f / "link").symlink_to("Dockerfile"),
+        lambda f: (f / "folder").symlink_to("app"),
     ],
 )
 def test_whatever_changed_is_kept(course: Course, folder: Path, change: object) -> None:
@@ -177,6 +179,11 @@ def test_hints_come_step_by_step_for_the_first_failure(course: Course) -> None:
     assert steps[0].text == "Which layer is biggest?"
     assert "Hint 1 of 3" in str(steps[0])
     assert progress.summary(ID).hints == 3
+
+
+def test_of_two_failures_the_first_is_hinted_at(course: Course) -> None:
+    found = report({"service.ready": Outcome.FAIL, "image.size": Outcome.FAIL})
+    assert work.hint(exercise(course), found, Progress.of(course)).check == "image.size"
 
 
 def test_a_hint_works_from_the_last_check_on_file(course: Course) -> None:

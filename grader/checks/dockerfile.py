@@ -71,9 +71,9 @@ def _is_image(source: str) -> bool:
 
 def _swallowed(lost: Swallowed) -> str:
     return (
-        f"The FROM on line {lost.line} does not start a stage: comments are taken out before lines"
-        f" are joined, so the backslash above the comment on line {lost.comment_line} joins that"
-        f" FROM to the instruction of line {lost.instruction_line}. Move the comment out of it."
+        f"The FROM on line {lost.line} does not start a stage: comments and empty lines are taken"
+        f" out before lines are joined, so the backslash above line {lost.gap_line} joins that FROM"
+        f" to the instruction of line {lost.instruction_line}. End that instruction first."
     )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from grader.engine import File
+from grader.look import HARD_LINK, REGULAR, SYMLINK, File
 from grader.registry import check
 from grader.results import Result, failed, passed
 
-REGULAR, HARD_LINK, SYMLINK = "0", "1", "2"
-_DISTRIBUTION = re.compile(r"/([^/]+?)-[^/-]+\.(?:dist-info|egg-info)(?:/|$)")
+_DISTRIBUTION = re.compile(r"/([^/]+?)(?:-\d[^/-]*(?:-py[\d.]+)?)?\.(?:dist-info|egg-info)(?:/|$)")
 # x86_64-linux-gnu-gcc-12 is gcc too
-_DECORATION = re.compile(r"^(?:[a-z0-9_]+-linux-[a-z0-9]+-)?(?P<name>.+?)(?:-[0-9.]+)?$")
+_DECORATION = re.compile(r"^(?:\w+-(?:\w+-)?linux-\w+-)?(?P<name>.+?)(?:-[0-9.]+)?$")
 SHOWN = 5
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from grader.engine import Image, Layer
@@ -18,7 +19,8 @@ def size(image: Image, reference: Reference, *, max_ratio: float, of: Of = "base
     """The image is at most {max_ratio:.0%} of the size of the {of}"""
     whole = reference.size(of)
     ratio = image.size / whole
-    seen = f"{image.size / MB:.0f} MB is {ratio:.1%} of the {of}'s {whole / MB:.0f} MB"
+    shown = math.ceil(ratio * 1000) / 1000  # never "70.0 %" for a bit more than 70 %
+    seen = f"{image.size / MB:.0f} MB is {shown:.1%} of the {of}'s {whole / MB:.0f} MB"
     facts: dict[str, Any] = {"bytes": image.size, "of_bytes": whole, "ratio": round(ratio, 4)}
     if ratio <= max_ratio:
         return passed(seen, **facts)

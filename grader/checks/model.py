@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from grader.errors import EngineError
 from grader.facts import Reader, Reference, Retrained
 from grader.references import Of
 from grader.registry import check
@@ -30,8 +31,10 @@ def same(reader: Reader, reference: Reference, *, path: str, of: Of = "baseline"
     data, wanted = reader.read(path), reference.bytes_of(of, path)
     if data is None:
         return failed(f"There is no file {path} in the image. Copy the trained model there.")
+    if wanted is None:
+        raise EngineError(f"The {of} itself has no file {path}.")
     seen = hashlib.sha256(data).hexdigest()
-    if wanted is not None and seen == hashlib.sha256(wanted).hexdigest():
+    if seen == hashlib.sha256(wanted).hexdigest():
         return passed(f"sha256 {seen[:12]}…", sha256=seen)
     return failed(
         f"{path} is another model (sha256 {seen[:12]}…, {len(data)} bytes). Train with the course's"

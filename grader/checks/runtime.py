@@ -11,10 +11,12 @@ def not_root(processes: list[tuple[int, int, str]]) -> Result:
     """No process of the container runs as root"""
     roots = [(pid, args) for pid, uid, args in processes if uid == 0]
     users = sorted({uid for _, uid, _ in processes})
-    if processes and not roots:
+    if not processes:
+        return failed("No process of it was running any more. `docker logs` may say why.")
+    if not roots:
         return passed(f"every process is UID {', '.join(map(str, users))}", uids=users)
-    shown = roots[0][1][:80] if roots else "no process was seen"
     return failed(
-        f"{len(roots)} process(es) run as UID 0 ({shown}). Add a USER line with a number.",
+        f"{len(roots)} process(es) run as UID 0 ({roots[0][1][:80]}). Add a USER line with a"
+        " number.",
         uids=users,
     )

@@ -41,7 +41,8 @@ def accuracy(service: Service, *, min_right: int) -> Result:
     """At least {min_right} of the held-out digits are recognised"""
     asked = service.questions.held_out
     right = sum(
-        reply.digit == label for (_, label), reply in zip(asked, service.held_out, strict=False)
+        reply.status == 200 and reply.digit == label
+        for (_, label), reply in zip(asked, service.held_out, strict=False)
     )
     seen = f"{right} of {len(asked)} are right"
     if right >= min_right:

@@ -41,4 +41,6 @@ def _row(result: Result) -> dict[str, Any]:
 
 
 def render(report: Report) -> str:
-    return encoder.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+    text = encoder.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+    # A file's name may be no text; as an escape it is still JSON.
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -21,7 +21,8 @@ def summary(report: Report) -> str:
     left = [r for r in report.results if not r.measurable]
     if left:
         rest = sum(r.max_points for r in left)
-        return f"{points}; {len(left)} checks ({rest:g} points) cannot be measured here."
+        checks = "1 check" if len(left) == 1 else f"{len(left)} checks"
+        return f"{points}; {checks} ({rest:g} points) cannot be measured here."
     return points
 
 

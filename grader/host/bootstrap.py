@@ -6,11 +6,13 @@ Not here: anything that needs a package that is not in Python itself, since ther
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from grader.console import Console
@@ -21,6 +23,19 @@ from grader.host.home import home
 CHECKOUT = Path(__file__).parents[2]
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
 OLDEST_PYTHON = (3, 11)
+# The docker library and rich, with what they need.
+FIRST = (
+    "certifi",
+    "charset-normalizer",
+    "docker",
+    "idna",
+    "markdown-it-py",
+    "mdurl",
+    "pygments",
+    "requests",
+    "rich",
+    "urllib3",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,19 +47,37 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if current(wanted):
         return 0
-    early = threading.Thread(target=prefetch, daemon=True)
-    if "--engine" in arguments:
-        early.start()
     try:
-        with console.step("Python packages, into .venv"):
-            create(wanted)
-        if early.is_alive():
-            with console.step("Docker Engine and base image, begun meanwhile"):
-                early.join()
+        if "--engine" in arguments:
+            side_by_side(wanted, console)
+        else:
+            with console.step("Python packages, into .venv"):
+                create(wanted)
     except GraderError as err:
         console.line(f"✗ {err}")
         return 3
     return 0
+
+
+def side_by_side(wanted: str, console: Console) -> None:
+    """The few packages that the engine's part needs, then that part beside the many others."""
+    fetching = threading.Thread(target=prefetch, daemon=True)
+    fetching.start()
+    with console.step("the first Python packages, into .venv"):
+        begin()
+    with ThreadPoolExecutor(1) as pool:
+        rest = pool.submit(create, wanted, begun=True)
+        with console.step("Docker Engine and a base image"):
+            fetching.join()
+        _early()
+        with console.step("the other Python packages, begun meanwhile"):
+            rest.result()
+
+
+def _early(checkout: Path = CHECKOUT) -> None:
+    """`up`'s longest part. It shows itself; what fails in it, fails again in `up`, and is told."""
+    program = "from grader.host.up import early; early()"
+    subprocess.run([str(checkout / ".venv/bin/python"), "-c", program], cwd=checkout)
 
 
 def current(wanted: str, checkout: Path = CHECKOUT) -> bool:
@@ -74,18 +107,43 @@ def _ground(checkout: Path) -> str:
     return f"{sys.version_info[0]}.{sys.version_info[1]} {checkout}\n"
 
 
-def create(wanted: str, checkout: Path = CHECKOUT) -> None:
-    """Anew where it was broken off or is of another Python; else what is missing is added."""
+def create(wanted: str, checkout: Path = CHECKOUT, *, begun: bool = False) -> None:
+    """Everything of the lock, then the course itself; the note comes last."""
+    if not begun:
+        _ground_work(checkout)
+    pip = _pip(checkout)
+    _run([*pip, "--require-hashes", "-r", str(checkout / LOCKS[wanted])], "pip install")
+    _run([*pip, "--editable", str(checkout)], "pip install of the course itself")
+    _note(checkout).write_text(_stamp(wanted, checkout), "utf-8")
+
+
+def begin(checkout: Path = CHECKOUT) -> None:
+    """Only what `up` needs to talk to an engine."""
+    _ground_work(checkout)
+    part = checkout / ".venv" / "first.lock"
+    part.write_text(first(checkout), "utf-8")
+    _run([*_pip(checkout), "--require-hashes", "-r", str(part)], "pip install")
+
+
+def first(checkout: Path = CHECKOUT) -> str:
+    """The lock's entries for those few packages."""
+    entries = re.split(r"\n(?=\S)", (checkout / LOCKS["run"]).read_text("utf-8"))
+    return "\n".join(entry for entry in entries if entry.partition("==")[0] in FIRST) + "\n"
+
+
+def _ground_work(checkout: Path) -> None:
+    """A virtual environment, anew where it was broken off or is of another Python."""
     folder, note = checkout / ".venv", _note(checkout)
     if not (note.is_file() and note.read_text("utf-8").startswith(_ground(checkout))):
         shutil.rmtree(folder, ignore_errors=True)
         _make_venv(folder)
     note.unlink(missing_ok=True)
-    pip = [str(folder / "bin/python"), "-m", "pip", "--quiet", "install", "--no-deps"]
-    lock = str(checkout / LOCKS[wanted])
-    _run([*pip, "--require-hashes", "-r", lock], "pip install")
-    _run([*pip, "--editable", str(checkout)], "pip install of the course itself")
-    note.write_text(_stamp(wanted, checkout), "utf-8")
+
+
+def _pip(checkout: Path) -> list[str]:
+    # Compiling takes a third of the time, and most modules are never imported.
+    python = str(checkout / ".venv/bin/python")
+    return [python, "-m", "pip", "--quiet", "install", "--no-deps", "--no-compile"]
 
 
 def _make_venv(folder: Path) -> None:

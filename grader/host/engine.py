@@ -21,6 +21,7 @@ from grader.host.packages import Say
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 25
+LOG_BYTES = 10_000_000
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -44,13 +45,24 @@ def start(place: Home, say: Say) -> None:
     if answers(place):
         return
     with locked(place):
-        if answers(place):
+        if answers(place) or _busy(place):
             return
         packages.fetch_engine(place, say)
         say("starting Docker Engine")
         _clear_leftovers(place)
-        _prepare(place)
-        _wait(place, _launch(place))
+        try:
+            _prepare(place)
+            _wait(place, _launch(place))
+        except EngineError:
+            _end(place)
+            raise
+
+
+def _busy(place: Home) -> bool:
+    """Is ours there, and only slow to answer? It may have work that must not be killed."""
+    if not processes.mine(place, "dockerd"):
+        return False
+    return processes.wait_for(lambda: answers(place), timeout_s=START_TIMEOUT_S)
 
 
 def _prepare(place: Home) -> None:
@@ -85,12 +97,18 @@ def _slot(place: Home) -> network.Network:
 
 
 def _settings(place: Home, slot: network.Network) -> dict[str, object]:
+    mtu = min(network.way_out_mtu(), network.MTU)
     return {
         "features": {"buildkit": True, "cdi": True},
         "experimental": True,
         "cgroup-parent": f"/{place.cgroup}",
         "cdi-spec-dirs": [str(place.root / "cdi")],
         "default-address-pools": [{"base": str(network.pool(slot)), "size": 24}],
+        "mtu": mtu,
+        "default-network-opts": {"bridge": {"com.docker.network.driver.mtu": str(mtu)}},
+        # One container's endless output, and years of build cache, must not fill the disk.
+        "log-opts": {"max-size": "50m", "max-file": "1"},
+        "builder": {"gc": {"enabled": True, "defaultKeepStorage": "20GB"}},
         "live-restore": False,
         "log-level": "info",
         "shutdown-timeout": 10,
@@ -116,6 +134,8 @@ def _launch(place: Home) -> "subprocess.Popen[bytes]":
         f"--bridge={place.bridge}",
     ]
     env = {**os.environ, "PATH": path(place)}
+    if place.log.exists() and place.log.stat().st_size > LOG_BYTES:
+        place.log.replace(place.log.with_suffix(".log.old"))
     with place.log.open("ab") as log:
         return subprocess.Popen(
             command,

@@ -5,16 +5,20 @@ Not here: base images, JupyterLab; `up` puts the pieces together.
 
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.console import Console
 from grader.errors import EngineError
-from grader.host import bridge, engine, images, packages, tools
+from grader.host import bridge, contexts, engine, images, packages, tools
+from grader.host.cards import card
 from grader.host.connection import Connection, connect, connection, private
 from grader.host.home import Home, check_length
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+REPAIR = "Repair what the log says, then `make up` again."
+OWN = "Or start a Docker Engine of your own, 24 or newer, and set DOCKER_HOST to it."
 STATUS = Path("/proc/self/status")
 
 
@@ -43,11 +47,8 @@ def choose(place: Home, console: Console) -> Connection | Static:
     try:
         return _private(place, console)
     except EngineError as err:
-        return Static(
-            _one_line(err),
-            "Start a Docker Engine of your own (24 or newer) and set "
-            "DOCKER_HOST to it, or repair what the log says, then `make up` again.",
-        )
+        known = card(str(err))
+        return Static(_one_line(err), f"{known.do if known else REPAIR} {OWN}")
 
 
 def _there(place: Home, console: Console) -> Connection | None:
@@ -109,31 +110,46 @@ def _private(place: Home, console: Console) -> Connection:
 
 def why_static(place: Home) -> Static | None:
     """Why no private engine can be run here; found out in milliseconds, before any download."""
+    return next(_reasons(place), None)
+
+
+def _reasons(place: Home) -> Iterator[Static]:
     if platform.system() != "Linux":
-        return Static(
+        yield Static(
             f"this is {platform.system()}, where a Docker Engine needs a virtual machine",
             "Start Docker Desktop, then `make up` again.",
         )
+        return
+    if denied := _denied():
+        yield Static(
+            f"this user may not talk to the Docker Engine at {denied}",
+            "`sudo usermod -aG docker $USER`, log in again, then `make up` again.",
+        )
     if os.geteuid() != 0:
-        return Static(
+        yield Static(
             "no Docker Engine answers, and starting one needs root",
             "Install Docker Engine 24 or newer and join the group `docker`, "
             "or run `make up` as root.",
         )
-    missing = [name for name, bit in CAPABILITIES.items() if not capable(bit)]
-    if missing:
-        return Static(
+    if missing := [name for name, bit in CAPABILITIES.items() if not capable(bit)]:
+        yield Static(
             f"{' and '.join(missing)} is missing here, as in a container without privileges, "
             "so dockerd can't run",
             "Start it with `--privileged`, or mount an engine's socket and set DOCKER_HOST.",
         )
     if not packages.engine_here(place) and (reason := packages.why_not()):
-        return Static(reason, "Install Docker Engine 24 or newer, then `make up` again.")
+        yield Static(reason, "Install Docker Engine 24 or newer, then `make up` again.")
     try:
         check_length(place)
     except EngineError as err:
-        return Static(str(err).rstrip("."), "Then `make up` again.")
-    return None
+        yield Static(str(err).rstrip("."), "Then `make up` again.")
+
+
+def _denied() -> str | None:
+    """The socket of an engine that this user may not open."""
+    address = contexts.current()
+    socket = address.socket if address is not None else ""
+    return socket if socket and Path(socket).exists() and not os.access(socket, os.W_OK) else None
 
 
 def capable(bit: int, status: Path = STATUS) -> bool:

@@ -22,6 +22,7 @@ ADD_BRIDGE, DELETE_BRIDGE = 0x89A0, 0x89A1
 SET_FLAGS, GET_FLAGS = 0x8914, 0x8913
 SET_ADDRESS, GET_ADDRESS, SET_MASK = 0x8916, 0x8915, 0x891C
 UP = 0x1
+MTU = 1500
 
 Network = ipaddress.IPv4Network
 
@@ -50,6 +51,17 @@ def routed(text: str | None = None, *, without: Iterable[str] = ()) -> list[Netw
         if mask and fields[0] not in ignored:
             found.append(Network((address, bin(mask).count("1"))))
     return found
+
+
+def way_out_mtu(text: str | None = None, interfaces: Path = INTERFACES) -> int:
+    """The packet size of the interface with the default route; behind a tunnel it is smaller.
+
+    A container that sends larger ones relies on messages that many firewalls swallow.
+    """
+    lines = (ROUTES.read_text("ascii") if text is None else text).splitlines()[1:]
+    names = [line.split()[0] for line in lines if line.split()[1] == "00000000"]
+    files = [interfaces / name / "mtu" for name in names]
+    return min((int(file.read_text("ascii")) for file in files if file.exists()), default=MTU)
 
 
 def bridge_subnet(slot: Network) -> Network:

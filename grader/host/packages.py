@@ -6,7 +6,7 @@ Not here: starting anything. Nothing is installed; each group is unpacked into L
 import fcntl
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,11 +109,22 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def native_apt(place: Home) -> Apt:
-    """The machine's own archives, in an apt state of our own."""
-    own = [source for source in sources() if source.suite.startswith(codename())]
-    apt = Apt(place.apt / "native", tuple(source.line() for source in own))
+    """The machine's own Debian archives, in an apt state of our own."""
+    apt = Apt(place.apt / "native", tuple(native_lines(sources(), codename())))
     apt.update()
     return apt
+
+
+def native_lines(known: Sequence[Source], own: str) -> list[str]:
+    """Debian's archives only: somebody else's may be broken, and has nothing that we need."""
+    suites = (own, f"{own}-updates", f"{own}-security")
+    system = Path("/") / KEYRING
+    keys = str(system) if system.exists() else ""
+    return [
+        source.line(signed_by=source.signed_by or keys)
+        for source in known
+        if source.suite in suites and "main" in source.components
+    ]
 
 
 def newer_apt(place: Home, native: Apt) -> Apt:

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+# A socket that nobody listens on refuses at once; only an engine under load is slow.
+ANSWER_S = 10.0
+
 
 @dataclass(frozen=True)
 class Address:
@@ -42,14 +45,14 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def api_version(address: Address, *, timeout: float = 3) -> str:
+def api_version(address: Address, *, timeout: float = ANSWER_S) -> str:
     """The engine's API version. OSError, with the reason, when nobody answers."""
     if address.host.startswith("ssh://"):
         return _over_ssh(address, timeout=timeout + 10)
     return str(version(address, timeout=timeout).get("ApiVersion", ""))
 
 
-def version(address: Address, *, timeout: float = 3) -> dict[str, Any]:
+def version(address: Address, *, timeout: float = ANSWER_S) -> dict[str, Any]:
     """What `GET /version` says."""
     with contextlib.closing(_connection(address, timeout)) as connection:
         try:

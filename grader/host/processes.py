@@ -67,11 +67,17 @@ def family() -> set[int]:
 
 
 def _parent(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent and so on, after the name, which may hold anything; empty when it is gone."""
     try:
-        stat = (PROC / str(pid) / "stat").read_text("ascii", "replace")
+        stat = (PROC / str(pid) / "stat").read_text("utf-8", "replace")
     except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[1])
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def end(pid: int, *, grace_s: float) -> None:
@@ -87,9 +93,10 @@ def end(pid: int, *, grace_s: float) -> None:
 def alive(pid: int) -> bool:
     """Running, which a zombie is not."""
     _reap(pid)
-    if PROC.is_dir():
-        return bool(command_line(pid))
-    return _signal(pid, 0)
+    if not PROC.is_dir():
+        return _signal(pid, 0)
+    fields = _stat(pid)
+    return bool(fields) and fields[0] != "Z"
 
 
 def _reap(pid: int) -> None:

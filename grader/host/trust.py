@@ -24,6 +24,9 @@ APT_SETTINGS = (
     "Acquire::https::Proxy",
 )
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "default-timeout", "timeout")
+# A machine may be patient with a slow mirror; in a build that has a time limit of its own, a
+# connection that has died must not take all of it.
+LONGEST_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,14 @@ def pip_settings(values: dict[str, str]) -> Iterator[tuple[str, str]]:
         words = values.get(key, "").split()
         if key.endswith("index-url"):
             words = [word for word in words if sharable(word)]
+        if key.endswith("timeout"):
+            words = [f"{min(float(word), LONGEST_TIMEOUT_S):g}" for word in words if _number(word)]
         if words:
             yield key, " ".join(words)
+
+
+def _number(word: str) -> bool:
+    return word.replace(".", "", 1).isdigit()
 
 
 def _apt_dump() -> str:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from grader import labels
 from grader.console import Console
-from grader.errors import EngineError
+from grader.errors import EngineError, GraderError
 from grader.host import client, engine, modes, processes
 from grader.host import jupyter as lab_server
-from grader.host.connection import Connection, connect
+from grader.host.connection import Connection, connect, connection, private
 from grader.host.home import Home, home
 from grader.host.modes import Static
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ASKED = Static("you asked for it", "Leave out `--static` to use an engine.")
 EXAMPLE = "01-multi-stage/two-stages"
+REMOVE_CONTAINERS = ("rm", "--force", "--volumes")
 Found = Connection | Static
 Hook = Callable[[Connection, Console], None]
 
@@ -92,14 +93,30 @@ def _show(server: lab_server.Server, console: Console, port: int) -> None:
 def course(connection: Connection, console: Console) -> None:
     """The reference set, and one graded example that proves the whole way."""
     from grader.course import Course
+
+    found = Course.find()
+    references(found, connection, console)
+    _example(found, connection, console)
+
+
+def references(found: "Course", connection: Connection, console: Console) -> None:
     from grader.engine import Engine
     from grader.references import ensure
 
     os.environ.update(connection.environment)
-    found = Course.find()
     with console.step("reference images") as say, contextlib.closing(Engine(connection)) as asked:
         ensure(found, asked, say)
-    _example(found, connection, console)
+
+
+def early() -> None:
+    """What takes longest, while the rest of `.venv` is installed; `up` then finds it done."""
+    from grader.course import Course
+
+    console, place = Console(), home()
+    with contextlib.suppress(GraderError):
+        found = modes.choose(place, console)
+        if isinstance(found, Connection):
+            references(Course.find(), found, console)
 
 
 def _example(found: "Course", connection: Connection, console: Console) -> None:
@@ -122,23 +139,28 @@ def down() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if lab_server.stop(place):
         console.line("✓ JupyterLab is stopped")
-    _remove_labelled()
-    _stop_engine(place, console)
+    reason = _kept(place)
+    if _ours_runs(place) and not reason:
+        _stop_engine(place, console)
+        return 0
+    _sweep()
+    if reason and _ours_runs(place):
+        console.line(f"  the private Docker Engine stays up: {reason}")
     return 0
 
 
-def _stop_engine(place: Home, console: Console) -> None:
-    if not _ours_runs(place):
-        return
-    others = lab_server.others(place)
-    if others:
-        names = ", ".join(server.checkout for server in others)
-        console.line(f"  the private Docker Engine stays up: {names} still uses it")
-        return
+def _kept(place: Home) -> str:
+    """Why the private engine must go on running; empty when nobody needs it."""
     if _meant(place):
-        console.line(f"  the Docker Engine at {os.environ['DOCKER_HOST']} was yours and stays up")
-        return
+        return "it was given as DOCKER_HOST"
+    names = [server.checkout for server in lab_server.others(place)]
+    return f"{', '.join(names)} still uses it" if names else ""
+
+
+def _stop_engine(place: Home, console: Console) -> None:
     with console.step("stopping the private Docker Engine"):
+        if engine.answers(place):
+            _remove_labelled(connection(place, "private", private(place)))
         engine.stop(place)
 
 
@@ -153,19 +175,31 @@ def _meant(place: Home) -> bool:
     return given == f"unix://{place.socket}" and lab_server.MARK not in os.environ
 
 
-def _remove_labelled() -> None:
-    """Containers, networks and volumes of the labs; images stay, for a quick next start."""
+def _sweep() -> None:
+    """On an engine that goes on: what nobody waits for any more. A running grade is left alone."""
+    from grader.engine import Engine
+
     try:
         found = connect()
+        with contextlib.closing(Engine(found)) as asked:
+            asked.sweep()
     except EngineError:
-        return
-    _remove(found, ("ps", "--all", "--quiet"), ("rm", "--force", "--volumes"))
+        return  # nobody there, so nothing to remove
+    _remove(found, ("ps", "--all", "--quiet"), REMOVE_CONTAINERS, run="notebook")
+
+
+def _remove_labelled(found: Connection) -> None:
+    """Containers, networks and volumes of the labs; images stay, for a quick next start."""
+    _remove(found, ("ps", "--all", "--quiet"), REMOVE_CONTAINERS)
     _remove(found, ("network", "ls", "--quiet"), ("network", "rm"))
     _remove(found, ("volume", "ls", "--quiet"), ("volume", "rm", "--force"))
 
 
-def _remove(found: Connection, listing: tuple[str, ...], removal: tuple[str, ...]) -> None:
-    done = client.docker(found, *listing, "--filter", f"label={labels.RUN}")
+def _remove(
+    found: Connection, listing: tuple[str, ...], removal: tuple[str, ...], *, run: str = ""
+) -> None:
+    label = f"{labels.RUN}={run}" if run else labels.RUN
+    done = client.docker(found, *listing, "--filter", f"label={label}")
     names = done.stdout.split()
     if names:
         client.docker(found, *removal, *names)

@@ -1,6 +1,6 @@
 """Gives Debian's Python the package folder of the original: site-packages.
 
-Debian's `site` looks in dist-packages, and it is frozen into the interpreter, so it can't be edited.
+Debian's `site` looks in dist-packages, and it is frozen into the interpreter: it can't be edited.
 """
 
 import os

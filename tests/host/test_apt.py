@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from grader.errors import EngineError
-from grader.host import apt
+from grader.host import apt, packages
 from grader.host.apt import Apt, Source, archive, codename, deb822, one_line, resolve, sources
 
 DEB822 = """\
@@ -104,6 +104,20 @@ def test_a_line_names_another_suite_and_keyring_where_asked() -> None:
     assert source.line() == "deb [signed-by=/old.gpg] http://m/d bookworm main"
     expected = "deb [signed-by=/new.gpg] http://m/d trixie main"
     assert source.line(suite="trixie", signed_by="/new.gpg") == expected
+
+
+def test_only_debians_own_archives_are_asked_for_the_engine() -> None:
+    known = [
+        Source("http://m/debian", "bookworm", ("main",), "/k.gpg"),
+        Source("http://m/security", "bookworm-security", ("main", "contrib"), "/k.gpg"),
+        Source("http://third.example/linux", "bookworm", ("stable",), "/third.gpg"),
+        Source("http://pg.example/apt", "bookworm-pgdg", ("main",), "/pg.gpg"),
+        Source("http://m/debian", "bookworm-backports", ("main",), "/k.gpg"),
+    ]
+    assert packages.native_lines(known, "bookworm") == [
+        "deb [signed-by=/k.gpg] http://m/debian bookworm main",
+        "deb [signed-by=/k.gpg] http://m/security bookworm-security main contrib",
+    ]
 
 
 @pytest.mark.parametrize(

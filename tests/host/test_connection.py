@@ -116,9 +116,12 @@ def test_an_old_context_is_passed_over_and_named_only_when_there_is_nothing_else
             assert connect().kind == "private"
 
 
-@pytest.mark.parametrize(("status", "version"), [(500, {"message": "no"}), (200, ["a list"])])
+@pytest.mark.parametrize(("status", "version"), [(503, {"message": "no"}), (200, ["a list"])])
 def test_something_else_on_the_socket_is_no_engine(status: int, version: object) -> None:
-    with fake_engine(status=status, version=version) as host, pytest.raises(OSError):
+    with (
+        fake_engine(status=status, version=version) as host,
+        pytest.raises(OSError, match=str(status)),
+    ):
         api_version(Address(host))
 
 

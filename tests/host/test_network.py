@@ -62,6 +62,25 @@ def test_two_homes_begin_with_different_slots() -> None:
     assert len(firsts) > 10
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([route("eth0", "0.0.0.0/0")], 1400),
+        ([route("eth1", "0.0.0.0/0"), route("eth0", "192.0.2.0/24")], 9000),
+        ([route("eth1", "0.0.0.0/0"), route("eth0", "0.0.0.0/0")], 1400),
+        ([route("gone", "0.0.0.0/0")], 1500),
+        ([], 1500),
+    ],
+)
+def test_containers_send_packets_that_fit_the_way_out(
+    tmp_path: Path, lines: list[str], expected: int
+) -> None:
+    for name, mtu in (("eth0", 1400), ("eth1", 9000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mtu").write_text(f"{mtu}\n")
+    assert network.way_out_mtu(HEADER + "".join(lines), tmp_path) == expected
+
+
 def test_an_interface_without_an_address_has_none() -> None:
     assert network.address_of("no-such-if") is None
     assert network.address_of("lo") == ipaddress.IPv4Address("127.0.0.1")

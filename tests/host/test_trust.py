@@ -61,8 +61,19 @@ def test_pip_settings_that_mean_nothing_in_an_image_are_left_out() -> None:
     }
     assert list(pip_settings(values)) == [
         ("extra-index-url", "https://more.example/simple"),
-        ("default-timeout", "180"),
+        ("default-timeout", "60"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("59", [("timeout", "59")]), ("60", [("timeout", "60")]), ("61", [("timeout", "60")])],
+)
+def test_patience_with_a_dead_connection_has_an_end(
+    given: str, expected: list[tuple[str, str]]
+) -> None:
+    assert list(pip_settings({"timeout": given})) == expected
+    assert list(pip_settings({"timeout": "soon"})) == []
 
 
 def test_apt_settings_are_kept_without_a_proxy_that_an_image_must_not_have() -> None:

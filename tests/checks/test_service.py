@@ -1,0 +1,156 @@
+"""What the server answered: the edges of tolerance and accuracy, wrong answers, and cheats."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from grader.checks import service
+from grader.facts import Questions, Reply, Service
+from grader.references import Answer
+from grader.results import Outcome
+
+P, F = Outcome.PASS, Outcome.FAIL
+PROBA = (0.0, 0.5, 0.25, 0.25)
+ANSWER = Answer((1, 2), 1, PROBA)
+RIGHT = {"digit": 1, "proba": list(PROBA)}
+
+
+def reply(body: object, status: int = 200) -> Reply:
+    return Reply(status, body if isinstance(body, str) else json.dumps(body))
+
+
+def answered(*replies: Reply, asked: int | None = None) -> Service:
+    count = len(replies) if asked is None else asked
+    return Service(1.0, Questions((ANSWER,) * count), tuple(replies))
+
+
+# -- ready ----------------------------------------------------------------------------------------
+
+
+def test_ready_tells_the_seconds() -> None:
+    result = service.ready(Service(2.345))
+    assert result.outcome is P
+    assert result.message == "after 2.3 s"
+    assert result.evidence["seconds"] in (2.34, 2.35)
+
+
+# -- predicts -------------------------------------------------------------------------------------
+
+TOLERANCE = service.TOLERANCE
+ONE = [
+    ("equal", reply(RIGHT), P, ""),
+    ("more keys than asked for", reply({**RIGHT, "model": "x"}), P, ""),
+    (
+        "a probability off by the tolerance",
+        reply({**RIGHT, "proba": [TOLERANCE, *PROBA[1:]]}),
+        P,
+        "",
+    ),
+    (
+        "a little more",
+        reply({**RIGHT, "proba": [TOLERANCE + 0.001, *PROBA[1:]]}),
+        F,
+        "probabilities",
+    ),
+    ("the last one is off", reply({**RIGHT, "proba": [*PROBA[:-1], 0.5]}), F, "probabilities"),
+    ("another digit", reply({**RIGHT, "digit": 2}), F, "2 where 1 is right"),
+    ("another digit, the same probabilities", reply({**RIGHT, "digit": 3}), F, "3 where 1"),
+    ("no digit", reply({"proba": list(PROBA)}), F, "no digit"),
+    ("a digit as text", reply({**RIGHT, "digit": "1"}), F, "no digit"),
+    ("a digit with a fraction", reply({**RIGHT, "digit": 1.0}), F, "no digit"),
+    ("true is no 1", reply({**RIGHT, "digit": True}), F, "no digit"),
+    ("no probabilities", reply({"digit": 1}), F, "probabilities"),
+    ("too few of them", reply({**RIGHT, "proba": list(PROBA[:-1])}), F, "probabilities"),
+    ("too many of them", reply({**RIGHT, "proba": [*PROBA, 0.0]}), F, "probabilities"),
+    ("none of them", reply({**RIGHT, "proba": []}), F, "probabilities"),
+    ("not a number", reply('{"digit": 1, "proba": [NaN, NaN, NaN, NaN]}'), F, "probabilities"),
+    ("infinite", reply('{"digit": 1, "proba": [Infinity, 0.5, 0.25, 0.25]}'), F, "probabilities"),
+    ("as text", reply({**RIGHT, "proba": "0.0"}), F, "probabilities"),
+    ("status 500", reply(RIGHT, 500), F, "status 500"),
+    ("status 201", reply(RIGHT, 201), F, "status 201"),
+    ("no answer", reply("ConnectionRefusedError: x", 0), F, "status 0: ConnectionRefusedError"),
+    ("no JSON", reply("<html>"), F, "no digit"),
+    ("a list", reply([1]), F, "no digit"),
+    ("empty", reply(""), F, "no digit"),
+]
+
+
+@pytest.mark.parametrize(("one", "outcome", "words"), [o[1:] for o in ONE], ids=[o[0] for o in ONE])
+def test_predicts(one: Reply, outcome: Outcome, words: str) -> None:
+    result = service.predicts(answered(one))
+    assert result.outcome is outcome
+    assert words in result.message
+
+
+GOOD, BAD = reply(RIGHT), reply({**RIGHT, "digit": 2})
+MANY = [
+    ("all of 20", (GOOD,) * 20, 20, P, 20),
+    ("all but the last", (*(GOOD,) * 19, BAD), 20, F, 19),
+    ("all but the first", (BAD, *(GOOD,) * 19), 20, F, 19),
+    ("it stopped answering", (GOOD,) * 19, 20, F, 19),
+    ("it stopped at once", (), 20, F, 0),
+    ("nothing was asked", (), 0, F, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("replies", "asked", "outcome", "right"), [m[1:] for m in MANY], ids=[m[0] for m in MANY]
+)
+def test_predicts_all_of_them(
+    replies: tuple[Reply, ...], asked: int, outcome: Outcome, right: int
+) -> None:
+    result = service.predicts(answered(*replies, asked=asked), count=20)
+    assert result.outcome is outcome
+    assert (result.evidence["right"], result.evidence["asked"]) == (right, asked)
+
+
+def test_predicts_tells_that_it_stopped() -> None:
+    assert "stopped answering" in service.predicts(answered(GOOD, asked=2)).message
+
+
+def test_predicts_names_what_it_was_compared_with() -> None:
+    assert "the reference's" in service.predicts(answered(BAD), of="reference").message
+
+
+def test_predicts_cuts_a_long_answer() -> None:
+    assert len(service.predicts(answered(reply("x" * 2000))).message) < 300
+
+
+# -- accuracy -------------------------------------------------------------------------------------
+
+
+def held_out(right: int, wrong: int = 0, *, asked: int = 450, status: int = 200) -> Service:
+    replies = (reply({"digit": 3}, status),) * right + (reply({"digit": 4}, status),) * wrong
+    return Service(1.0, Questions((), (((0,), 3),) * asked), (), replies)
+
+
+ACCURACY = [
+    ("all", held_out(450), P, 450),
+    ("exactly enough", held_out(430, 20), P, 430),
+    ("one too few", held_out(429, 21), F, 429),
+    ("none", held_out(0, 450), F, 0),
+    ("enough, and then it stopped", held_out(430), P, 430),
+    ("it stopped too early", held_out(429), F, 429),
+    ("it never answered", held_out(0), F, 0),
+    ("right, with status 500", held_out(450, status=500), F, 0),
+    ("nothing was asked", held_out(0, asked=0), F, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "right"), [a[1:] for a in ACCURACY], ids=[a[0] for a in ACCURACY]
+)
+def test_accuracy(seen: Service, outcome: Outcome, right: int) -> None:
+    result = service.accuracy(seen, min_right=430)
+    assert result.outcome is outcome
+    assert result.evidence["right"] == right
+    assert f"{right} of" in result.message
+
+
+def test_accuracy_of_one_answer_to_everything_is_low() -> None:
+    """A server that always says 3 is right for the threes alone."""
+    questions = Questions((), tuple(((0,), n % 10) for n in range(450)))
+    always = Service(1.0, questions, (), (reply({"digit": 3}),) * 450)
+    assert service.accuracy(always, min_right=430).evidence["right"] == 45

@@ -1,0 +1,705 @@
+"""Facts are worked out once, and whose mistake a dead container is. The engine is made up."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader import facts, probe
+from grader.context import Context
+from grader.course import Course
+from grader.engine import Image, Layer, State, _command_at_fault
+from grader.errors import EngineError, NotMeasurable, SubmissionError
+from grader.facts import Facts, Health, Questions, Reply, Watcher
+from grader.references import Answer
+from grader.registry import CHECKS, FACTS, Fact, load_checks
+from grader.spec import Exercise, Item, Limits
+from tests.conftest import ROOT
+
+STATE = State(
+    running=True, exit_code=0, oom_killed=False, error="", started_at="2026-11-23T10:00:00Z"
+)
+
+
+SHIM = (
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+)
+INIT = "error during container init: "
+RUNC = f"{SHIM}runc create failed: unable to start container process: "
+
+
+# -- Facts ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fact(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
+    """Registers a fact for one test; gives the list that grows with each working out."""
+
+    def make(name: str, answer: Any, needs: tuple[str, ...] = ()) -> list[int]:
+        count: list[int] = []
+
+        def work(*args: Any) -> Any:
+            count.append(1)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer(*args) if callable(answer) else answer
+
+        monkeypatch.setitem(FACTS, name, Fact(name, work, needs))
+        return count
+
+    return make
+
+
+def test_what_is_given_is_not_worked_out() -> None:
+    assert Facts({"submission": 1}).get("submission") == 1
+
+
+def test_a_fact_is_worked_out_from_others(fact: Callable[..., list[int]]) -> None:
+    fact("made_a", lambda submission: submission + 1, ("submission",))
+    fact("made_b", lambda a, s: (a, s), ("made_a", "submission"))
+    assert Facts({"submission": 1}).get("made_b") == (2, 1)
+
+
+def test_each_is_worked_out_once(fact: Callable[..., list[int]]) -> None:
+    count = fact("made_a", 1)
+    fact("made_b", lambda a: a, ("made_a",))
+    fact("made_c", lambda a: a, ("made_a",))
+    known = Facts({})
+    assert [known.get(n) for n in ("made_b", "made_c", "made_a", "made_a")] == [1] * 4
+    assert count == [1]
+
+
+def test_even_nothing_is_remembered(fact: Callable[..., list[int]]) -> None:
+    count = fact("made_a", None)
+    known = Facts({})
+    assert known.get("made_a") is known.get("made_a") is None
+    assert count == [1]
+
+
+def test_from_many_threads_at_once_it_is_worked_out_once(fact: Callable[..., list[int]]) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def slow() -> object:
+        begun.set()
+        end.wait(10)
+        return object()
+
+    count = fact("made_a", slow)
+    known, got = Facts({}), []
+    threads = [threading.Thread(target=lambda: got.append(known.get("made_a"))) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    end.set()
+    for thread in threads:
+        thread.join(10)
+    assert count == [1]
+    assert len(got) == 16
+    assert len({id(g) for g in got}) == 1
+
+
+@pytest.mark.parametrize("error", [SubmissionError("x"), EngineError("x"), KeyError("x")])
+def test_a_failure_is_remembered_like_a_value(
+    fact: Callable[..., list[int]], error: Exception
+) -> None:
+    count = fact("made_a", error)
+    fact("made_b", lambda a: a, ("made_a",))
+    known = Facts({})
+    for name in ("made_a", "made_b", "made_a", "made_b"):
+        with pytest.raises(type(error)) as caught:
+            known.get(name)
+        assert caught.value is error
+    assert count == [1]
+
+
+def test_what_is_known_is_told_without_working_it_out(fact: Callable[..., list[int]]) -> None:
+    count = fact("made_a", 1)
+    fact("made_b", ValueError("x"))
+    known = Facts({})
+    assert known.known("made_a") is None
+    known.get("made_a")
+    assert known.known("made_a") == 1
+    with pytest.raises(ValueError, match="x"):
+        known.get("made_b")
+    assert known.known("made_b") is None
+    assert count == [1]
+
+
+def test_without_an_engine_all_that_needs_one_says_why(fact: Callable[..., list[int]]) -> None:
+    why = NotMeasurable("static")
+    fact("made_a", lambda engine: engine, ("engine",))
+    fact("made_b", 1)
+    known = Facts({"engine": None}, no_engine=why)
+    for name in ("engine", "made_a"):
+        with pytest.raises(NotMeasurable) as caught:
+            known.get(name)
+        assert caught.value is why
+    assert known.get("made_b") == 1
+
+
+def test_every_fact_needs_only_what_there_is() -> None:
+    for one in FACTS.values():
+        for need in one.needs:
+            assert need in FACTS or need in facts.GIVEN, f"{one.name} needs {need}"
+
+
+# -- the Dockerfile -------------------------------------------------------------------------------
+
+
+def test_a_dockerfile_is_read(folder: Callable[..., Path]) -> None:
+    assert facts.dockerfile(folder(Dockerfile="FROM a:1\n")).stages[0].base == "a:1"
+
+
+def test_a_link_inside_the_folder_is_followed(folder: Callable[..., Path]) -> None:
+    place = folder(other="FROM a:1\n")
+    (place / "Dockerfile").symlink_to("other")
+    assert facts.dockerfile(place).stages[0].base == "a:1"
+
+
+def test_a_link_out_of_the_folder_is_not(folder: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("FROM a:1\n")
+    place = folder()
+    (place / "Dockerfile").symlink_to(tmp_path / "other")
+    with pytest.raises(SubmissionError, match="Dockerfile is a link"):
+        facts.dockerfile(place)
+
+
+@pytest.mark.parametrize("links", [["Dockerfile"], ["b", "Dockerfile"]])
+def test_links_in_a_circle_are_refused_in_words(
+    folder: Callable[..., Path], links: list[str]
+) -> None:
+    place = folder()
+    for name, goal in zip(["Dockerfile", "b"], links, strict=False):
+        (place / name).symlink_to(goal)
+    with pytest.raises(SubmissionError):
+        facts.dockerfile(place)
+
+
+NEAR = [
+    ({}, "There is no file called Dockerfile in {name}."),
+    (
+        {"dockerfile": "x"},
+        "There is no file called Dockerfile in {name}. There is 'dockerfile': rename it.",
+    ),
+    (
+        {"Dockerfile.txt": "x"},
+        "There is no file called Dockerfile in {name}. There is 'Dockerfile.txt': rename it.",
+    ),
+    ({"docker-compose.yml": "x"}, "There is no file called Dockerfile in {name}."),
+    ({"other": "x"}, "There is no file called Dockerfile in {name}."),
+]
+
+
+@pytest.mark.parametrize(("files", "words"), NEAR, ids=[" ".join(f) or "none" for f, _ in NEAR])
+def test_without_a_dockerfile_the_one_that_was_meant_is_named(
+    folder: Callable[..., Path], files: dict[str, str], words: str
+) -> None:
+    place = folder(**files)
+    with pytest.raises(SubmissionError) as caught:
+        facts.dockerfile(place)
+    assert str(caught.value) == words.format(name=place.name)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(1_000_000, True), (1_000_001, False)])
+def test_a_dockerfile_of_more_than_1_mb_is_refused(
+    folder: Callable[..., Path], size: int, fits: bool
+) -> None:
+    text = "FROM a:1\n"
+    place = folder(Dockerfile=text + "#" * (size - len(text)))
+    if fits:
+        assert facts.dockerfile(place).stages
+        return
+    with pytest.raises(SubmissionError, match="larger than 1 MB"):
+        facts.dockerfile(place)
+
+
+# -- replies --------------------------------------------------------------------------------------
+
+REPLIES: list[tuple[str, int | None, list[float]]] = [
+    ('{"digit": 7, "proba": [0.5, 1, 0]}', 7, [0.5, 1, 0]),
+    ('{"digit": 7}', 7, []),
+    ('{"digit": 7.0, "proba": []}', None, []),
+    ('{"digit": "7", "proba": "1"}', None, []),
+    ('{"digit": true, "proba": null}', None, []),
+    ('{"digit": null, "proba": [1, "x"]}', None, []),
+    ('{"digit": 7, "proba": [[1]]}', 7, []),
+    ('{"proba": [0.5]}', None, [0.5]),
+    ("[7]", None, []),
+    ("7", None, []),
+    ("null", None, []),
+    ("", None, []),
+    ("not json", None, []),
+    ('{"digit": 7', None, []),
+    ("[" * 2000, None, []),
+    ('{"digit": ' + "[" * 1900, None, []),
+    ('{"digit": 1' + "0" * 1900 + "}", int("1" + "0" * 1900), []),
+]
+
+
+@pytest.mark.parametrize(("text", "digit", "proba"), REPLIES, ids=[r[0][:30] for r in REPLIES])
+def test_whatever_a_service_answers_is_read_without_a_crash(
+    text: str, digit: int | None, proba: list[float]
+) -> None:
+    reply = Reply(200, text)
+    assert reply.digit == digit
+    assert reply.proba == proba
+
+
+def test_a_probability_too_large_for_a_float_is_no_crash() -> None:
+    assert Reply(200, '{"digit": 7, "proba": [1' + "0" * 400 + "]}").proba in ([], [float("inf")])
+
+
+def test_the_questions_are_the_noisy_ones_and_then_the_held_out() -> None:
+    asked = Questions((Answer((1,), 1, (1.0,)),), (((2,), 2), ((3,), 3)))
+    assert asked.bodies == [{"pixels": (1,)}, {"pixels": (2,)}, {"pixels": (3,)}]
+
+
+ANSWERS = [Answer((n,), n % 10, (1.0,)) for n in range(30)]
+
+
+class FakeReference:
+    """What the reference says, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.all = self
+
+    def answers(self, of: str) -> list[Answer]:
+        self.asked.append(of)
+        return ANSWERS
+
+    def held_out(self) -> list[tuple[tuple[int, ...], int]]:
+        self.asked.append("held out")
+        return [((1,), 1), ((2,), 2)]
+
+
+def one_that_checks(*uses: str, **settings: Any) -> Exercise:
+    load_checks()
+    items = tuple(
+        Item(use, CHECKS[use], {"of": "baseline", "count": 20, **settings}, 1) for use in uses
+    )
+    return replace(exercise(), items=items)
+
+
+ASKS = [
+    (("service.ready",), 0, 0, []),
+    (("service.predicts",), 20, 0, ["baseline"]),
+    (("service.accuracy",), 0, 2, ["held out"]),
+    (("service.ready", "service.predicts", "service.accuracy"), 20, 2, ["baseline", "held out"]),
+]
+
+
+@pytest.mark.parametrize(("uses", "noisy", "held_out", "asked"), ASKS)
+def test_only_what_some_check_asks_for_is_asked(
+    uses: tuple[str, ...], noisy: int, held_out: int, asked: list[str]
+) -> None:
+    reference: Any = FakeReference()
+    got = facts.questions(one_that_checks(*uses), reference)
+    assert (len(got.noisy), len(got.held_out)) == (noisy, held_out)
+    assert reference.asked == asked
+    assert len(set(got.noisy)) == noisy, "none is asked twice"
+
+
+def test_questions_are_drawn_anew_for_each_run() -> None:
+    reference: Any = FakeReference()
+    one = one_that_checks("service.predicts")
+    assert len({facts.questions(one, reference).noisy for _ in range(5)}) > 1
+
+
+def test_the_reference_is_the_one_that_the_check_names() -> None:
+    reference: Any = FakeReference()
+    facts.questions(one_that_checks("service.predicts", of="reference"), reference)
+    assert reference.asked == ["reference"]
+
+
+def test_more_than_there_are_is_all_there_are() -> None:
+    reference: Any = FakeReference()
+    got = facts.questions(one_that_checks("service.predicts", count=99), reference)
+    assert len(got.noisy) == 30
+
+
+LINKS = [
+    (SubmissionError("x", line=3, evidence={"a": 1}), (), "x"),
+    (
+        SubmissionError("x", line=3, evidence={"a": 1}),
+        ("l -> /etc",),
+        "x Note that l -> /etc points out",
+    ),
+    (EngineError("x"), ("l -> /etc",), "x"),
+]
+
+
+@pytest.mark.parametrize(("error", "links", "words"), LINKS)
+def test_a_link_out_of_the_folder_is_told_when_the_build_fails(
+    error: Exception, links: tuple[str, ...], words: str
+) -> None:
+    got = facts._with_links(error, Context(Path("/x"), 1, outside_links=links))
+    assert type(got) is type(error)
+    assert str(got).startswith(words)
+    assert str(got) == "x" or links
+    if isinstance(got, SubmissionError):
+        assert (got.line, got.evidence) == (3, {"a": 1})
+
+
+# -- the container --------------------------------------------------------------------------------
+
+
+class FakeEngine:
+    """One container, with a life that a test writes."""
+
+    def __init__(self, *states: State, start: str = "", log: str = "") -> None:
+        self.states, self.refusal, self.log = list(states) or [STATE], start, log
+        self.created: list[dict[str, Any]] = []
+        self.refuses: Exception | None = None
+        self.gone = False
+
+    def create(self, image: str, **settings: Any) -> str:
+        if self.refuses:
+            raise self.refuses
+        self.created.append({"image": image, **settings})
+        return "c1"
+
+    def start(self, container: str) -> str:
+        return self.refusal
+
+    def state(self, container: str) -> State:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def ping(self) -> None:
+        if self.gone:
+            raise EngineError("gone")
+
+    def logs(self, container: str, *, tail: int = 20) -> str:
+        return self.log
+
+
+def image(**config: Any) -> Image:
+    return Image("sha256:1", (), (Layer("x", 1),), {"Cmd": ["x"], **config})
+
+
+def exercise(**limits: Any) -> Exercise:
+    return Exercise(
+        "90-small", "one", "One", "Do it.", (), Path("/nowhere"), port=9000, limits=Limits(**limits)
+    )
+
+
+def test_the_container_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine()
+    facts.container(image(), engine, exercise(memory_mb=100, pids=7))  # type: ignore[arg-type]
+    (made,) = engine.created
+    assert (made["memory"], made["pids"]) == (100_000_000, 7)
+    assert made.get("network", "none") == "none"
+    assert not made.get("healthcheck")
+
+
+def test_a_healthcheck_is_only_made_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine()
+    facts.container(image(Healthcheck={"Test": ["CMD", "x"]}), engine, exercise())  # type: ignore[arg-type]
+    assert engine.created[0]["healthcheck"] == {"interval": facts.HEALTH_INTERVAL}
+
+
+def test_a_command_that_is_not_there_is_the_students_and_said_in_short() -> None:
+    why = f'{RUNC}exec: "uvicorn": executable file not found in $PATH: unknown'
+    with pytest.raises(SubmissionError) as caught:
+        facts.container(image(), FakeEngine(start=why), exercise())  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        'The container does not start: exec: "uvicorn": executable file not found in $PATH: unknown'
+    )
+
+
+COMMANDS = [
+    ("none", None, None, False),
+    ("emptied", [], [], False),
+    ("CMD", ["x"], None, True),
+    ("ENTRYPOINT", None, ["x"], True),
+]
+
+
+@pytest.mark.parametrize(
+    ("cmd", "entrypoint", "starts"), [c[1:] for c in COMMANDS], ids=[c[0] for c in COMMANDS]
+)
+def test_an_image_without_a_command_is_the_students(
+    cmd: list[str] | None, entrypoint: list[str] | None, starts: bool
+) -> None:
+    """The engine refuses it already when the container is created."""
+    engine: Any = FakeEngine()
+    if not starts:
+        engine.refuses = EngineError("Docker failed to create a container: no command specified")
+    one = image(Cmd=cmd, Entrypoint=entrypoint)
+    if starts:
+        assert facts.container(one, engine, exercise()) == "c1"
+        return
+    with pytest.raises(SubmissionError, match="CMD"):
+        facts.container(one, engine, exercise())
+
+
+STARTS = [
+    # the image's own command, user or folder
+    (f'{RUNC}exec: "uvicorn": executable file not found in $PATH: unknown', True),
+    (f"{RUNC}exec /opt/venv/bin/uvicorn: no such file or directory: unknown", True),
+    (f'{RUNC}exec: "/app/run.sh": permission denied: unknown', True),
+    (f'{RUNC}exec: "/app": is a directory: unknown', True),
+    (f'{RUNC}chdir to cwd ("/x") set in config.json failed: not a directory: unknown', True),
+    (f'{RUNC}chdir to cwd ("/x") set in config.json failed: permission denied: unknown', True),
+    (f"{RUNC}exec /app/run: exec format error: unknown", True),
+    (
+        f'{RUNC}{INIT}exec: "/bin/sh": stat /bin/sh: no such file or directory',
+        True,
+    ),
+    ("unable to find user mluser: no matching entries in passwd file", True),
+    ("unable to find group ml: no matching entries in group file", True),
+    ("no command specified", True),
+    # the machine
+    ("failed to create endpoint x on network bridge: permission denied", False),
+    ("driver failed programming external connectivity on endpoint x", False),
+    ('exec: "runc": executable file not found in $PATH', False),
+    (
+        'failed to start shim: exec: "containerd-shim-runc-v2": executable file not found in $PATH',
+        False,
+    ),
+    (
+        "failed to start shim: fork/exec /bin/containerd-shim-runc-v2: no such file or directory",
+        False,
+    ),
+    (
+        "error creating overlay mount to /var/lib/docker/x/merged: no such file or directory",
+        False,
+    ),
+    ("error while creating mount source path '/x': mkdir /x: permission denied", False),
+    (
+        f"{RUNC}unable to apply cgroup configuration: mkdir /sys/fs/cgroup/x: permission denied",
+        False,
+    ),
+    (
+        f"{RUNC}unable to apply cgroup configuration: open /x: no such file or directory",
+        False,
+    ),
+    (
+        f'{RUNC}{INIT}error mounting "proc" to rootfs at "/proc": permission denied',
+        False,
+    ),
+    ("dial unix /run/containerd/containerd.sock: connect: no such file or directory", False),
+    ("dial unix /var/run/docker.sock: connect: permission denied", False),
+    ("write /var/lib/docker/x: no space left on device", False),
+    ("cannot allocate memory", False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("why", "students"), STARTS, ids=[w[-60:] for w, _ in STARTS])
+def test_whose_fault_it_is_when_a_container_does_not_start(why: str, students: bool) -> None:
+    assert _command_at_fault(why) is students
+
+
+# -- the service ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What the probe measured; ``ended`` is called with ``state`` when there is one."""
+
+    def make(*, state: State | None = None, **more: Any) -> None:
+        answer = {
+            "ready_at": None,
+            "status": None,
+            "error": "",
+            "loopback_only": False,
+            "answers": [],
+            **more,
+        }
+
+        def talk(*_: Any, ended: Callable[[State], None], **asked: Any) -> Mapping[str, Any]:
+            assert asked["port"] == 9000
+            if state is not None:
+                ended(state)
+            return answer
+
+        monkeypatch.setattr(probe, "talk", talk)
+
+    return make
+
+
+def serve(engine: FakeEngine | None = None, asked: Questions | None = None) -> facts.Service:
+    return facts.service(
+        asked or Questions(),
+        "c1",
+        engine or FakeEngine(log="line one\n\nline two\n"),  # type: ignore[arg-type]
+        exercise(ready_seconds=7),
+    )
+
+
+def test_a_service_that_gets_ready_has_its_answers_in_two_heaps(said: Callable[..., None]) -> None:
+    said(ready_at=1795428002.5, answers=[[200, "a"], [500, "b"], [0, "c"]])
+    asked = Questions((Answer((1,), 1, (1.0,)),), (((2,), 2), ((3,), 3)))
+    got = serve(asked=asked)
+    assert got.ready_seconds == 2.5
+    assert got.noisy == (Reply(200, "a"),)
+    assert got.held_out == (Reply(500, "b"), Reply(0, "c"))
+
+
+def test_clocks_that_disagree_give_no_negative_time(said: Callable[..., None]) -> None:
+    said(ready_at=1.0)
+    assert serve().ready_seconds == 0
+
+
+NOT_READY: list[tuple[str, dict[str, Any], list[str]]] = [
+    (
+        "nothing listens",
+        {"error": "ConnectionRefusedError: refused"},
+        ["nothing answers on port 9000", "7 s", "line two"],
+    ),
+    (
+        "it answers 503",
+        {"status": 503, "error": "loading"},
+        ["GET /ready answered 503: loading", "7 s"],
+    ),
+    ("only the loopback", {"loopback_only": True}, ["127.0.0.1:9000 only", "0.0.0.0"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"), [n[1:] for n in NOT_READY], ids=[n[0] for n in NOT_READY]
+)
+def test_a_service_that_never_gets_ready_is_the_students(
+    said: Callable[..., None], answer: dict[str, Any], words: list[str]
+) -> None:
+    said(**answer)
+    with pytest.raises(SubmissionError) as caught:
+        serve()
+    for word in words:
+        assert word in str(caught.value)
+
+
+def state(**more: Any) -> State:
+    return State(**{**STATE.__dict__, "running": False, **more})
+
+
+ENDED = [
+    ("at once", state(exit_code=1), ["exit code 1", "line one", "line two"]),
+    ("with nothing wrong", state(exit_code=0), ["exit code 0", "line two"]),
+    (
+        "out of memory",
+        state(exit_code=137, oom_killed=True),
+        ["exit code 137", "1000 MB of memory"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("end", "words"), [e[1:] for e in ENDED], ids=[e[0] for e in ENDED])
+def test_a_container_that_ends_is_the_students(
+    said: Callable[..., None], end: State, words: list[str]
+) -> None:
+    said(state=end)
+    with pytest.raises(SubmissionError) as caught:
+        serve()
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("code", [137, 143])
+def test_a_container_that_ends_with_its_engine_is_not_the_students(
+    said: Callable[..., None], code: int
+) -> None:
+    """An engine that is shut down stops its containers first."""
+    engine = FakeEngine(log="x")
+    engine.gone = True
+    said(state=state(exit_code=code))
+    with pytest.raises(EngineError):
+        serve(engine)
+
+
+def test_a_container_that_printed_nothing_is_said_to(said: Callable[..., None]) -> None:
+    said(state=state(exit_code=1))
+    with pytest.raises(SubmissionError, match="It printed nothing"):
+        serve(FakeEngine(log=""))
+
+
+# -- health ---------------------------------------------------------------------------------------
+
+HEALTH = [
+    ("none", [STATE], None),
+    (
+        "healthy in the end",
+        [state(running=True, health=h) for h in ("starting", "unhealthy", "healthy")],
+        "healthy",
+    ),
+    (
+        "the container dies",
+        [state(running=True, health="starting"), state(health="starting")],
+        "starting",
+    ),
+]
+
+
+@pytest.mark.parametrize(("states", "status"), [h[1:] for h in HEALTH], ids=[h[0] for h in HEALTH])
+def test_the_verdict_of_the_healthcheck(states: list[State], status: str | None) -> None:
+    engine: Any = FakeEngine(*states)
+    assert facts.health(None, "c1", engine).status == status  # type: ignore[arg-type]
+
+
+def test_a_healthcheck_that_never_decides_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(facts, "HEALTH_SECONDS", 0.2)
+    engine: Any = FakeEngine(state(running=True, health="unhealthy", health_log="curl: not found"))
+    start = time.monotonic()
+    assert facts.health(None, "c1", engine) == Health("unhealthy", "curl: not found")  # type: ignore[arg-type]
+    assert time.monotonic() - start < 5
+
+
+# -- the second build -----------------------------------------------------------------------------
+
+
+def test_the_line_that_the_second_build_changes_is_in_the_courses_script(course: Course) -> None:
+    assert facts.TAG_LINE in (ROOT / "labs" / "app" / "train.py").read_text()
+
+
+def test_every_build_of_a_submission_can_be_cancelled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else Ctrl-C waits for the second one."""
+    seen: list[Any] = []
+
+    class Stop(Exception):
+        pass
+
+    def build(*_: Any, **settings: Any) -> Any:
+        seen.append(settings.get("cancel"))
+        raise Stop
+
+    class Source:
+        folder = tmp_path / "context"
+        outside_links = ()
+
+    class FakeMachine:
+        connection = data_root = None
+
+        def labels(self, kind: str) -> dict[str, str]:
+            return {}
+
+        def ping(self) -> None:
+            pass
+
+    monkeypatch.setattr(facts, "run_build", build)
+    Source.folder.mkdir()
+    (Source.folder / "train.py").write_text(facts.TAG_LINE)
+    cancel = threading.Event()
+    everything: dict[str, Any] = {
+        "context": Source,
+        "engine": FakeMachine(),
+        "exercise": exercise(),
+        "scratch": tmp_path,
+        "watcher": Watcher(None, cancel),
+    }
+    for work in (facts.build, facts.retrained):
+        needed = inspect.signature(work).parameters
+        with pytest.raises(Stop):
+            work(**{name: everything.get(name) for name in needed})
+    assert seen == [cancel, cancel]
