@@ -6,6 +6,7 @@ Rules: https://docs.docker.com/reference/dockerfile/ (parser directives, comment
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ INSTRUCTIONS = frozenset(
 NUMBERED = frozenset(("FROM", "RUN", "COPY", "ADD", "WORKDIR"))
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z]+)\s*=\s*(.+?)\s*$")
 _DIRECTIVES = frozenset(("syntax", "escape", "check"))  # any other ends them
+MOST_BYTES = 200_000
 DEEPEST = 5  # variables inside one another
 _BLANK = re.compile(r"[ \t\v\f\r]+")
 # A word as a shell sees it, quotes and escapes kept.
@@ -95,7 +97,7 @@ class Stage:
 class Swallowed:
     """A FROM that became part of the instruction above it, which goes on behind a gap.
 
-    ``gap_line`` is the comment or the empty line in between: neither ends an instruction (E1).
+    ``gap_line`` is the first of the comments and empty lines above it: they end nothing (E1).
     """
 
     line: int
@@ -133,7 +135,9 @@ class Dockerfile:
 
     @classmethod
     def parse(cls, data: bytes) -> Dockerfile:
-        """Raises SubmissionError when there is nothing to parse: not UTF-8, or empty."""
+        """Raises SubmissionError when there is nothing to parse: not UTF-8, empty, endless."""
+        if len(data) > MOST_BYTES:
+            raise SubmissionError(f"The Dockerfile is larger than {MOST_BYTES // 1000} kB.")
         return _Parser(_decoded(data)).parse()
 
 
@@ -159,7 +163,7 @@ class _Logical:
 
     parts: tuple[tuple[int, str], ...]
     end: int
-    gaps: tuple[int, ...] = ()  # lines with a comment, or empty
+    gaps: frozenset[int] = frozenset()  # lines with a comment, or empty
     heredocs: tuple[str, ...] = ()
     open_heredoc: str = ""
 
@@ -193,18 +197,21 @@ class _Parser:
         arguments: dict[str, str] = {}
         problems: list[Problem] = []
         swallowed: list[Swallowed] = []
+        body: list[Instruction] = []  # of the last stage
         for logical in filter(lambda one: one.text, self._logical()):
             swallowed += _swallowed(logical)
             one = _instruction(logical)
             if problem := _problem(one, logical, stages):
                 problems.append(problem)
             if one.name == "FROM":
+                _close(stages, body)
                 stages.append(_stage(one, stages, arguments))
+                body = [one]
             elif stages:
-                last = stages[-1]
-                stages[-1] = replace(last, instructions=(*last.instructions, one))
+                body.append(one)
             elif one.name == "ARG":
                 arguments |= _defaults(one.text, arguments)
+        _close(stages, body)
         if not stages and not problems:
             problems.append(Problem(1, "There is no FROM line."))
         return Dockerfile(self.text, tuple(stages), arguments, tuple(swallowed), tuple(problems))
@@ -231,7 +238,7 @@ class _Parser:
             kept = line.rstrip(" \t")
             goes_on = kept.endswith(self.escape) and not kept.endswith(self.escape * 2)
             parts.append((at, kept[:-1] if goes_on else line))
-        logical = _Logical(tuple(parts), parts[-1][0], tuple(gaps))
+        logical = _Logical(tuple(parts), parts[-1][0], frozenset(gaps))
         return self._with_heredocs(logical, at)
 
     def _with_heredocs(self, logical: _Logical, at: int) -> tuple[_Logical, int]:
@@ -255,10 +262,19 @@ def _heredocs(text: str) -> list[tuple[bool, str]]:
     name, *rest = _BLANK.split(text, maxsplit=1)
     if name.upper() == "ONBUILD" and rest:
         name, *rest = _BLANK.split(rest[0], maxsplit=1)
-    if name.upper() not in ("RUN", "COPY", "ADD") or not rest or rest[0].startswith("["):
+    if name.upper() not in ("RUN", "COPY", "ADD") or not rest or _is_json(rest[0]):
         return []
     found = (_HEREDOC.match(word) for word in _WORD.findall(rest[0]))
     return [(bool(m[1]), re.sub(r"[\"'\\]", "", m[2])) for m in found if m]
+
+
+def _is_json(text: str) -> bool:
+    """The exec form: a JSON list of strings. ``[ -f x ] && …`` is a command."""
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(words, list)
 
 
 def _is_comment(line: str) -> bool:
@@ -294,6 +310,12 @@ def _problem(one: Instruction, logical: _Logical, stages: list[Stage]) -> Proble
     if not stages and one.name not in ("FROM", "ARG"):
         return Problem(one.line, f"{one.name} stands before the first FROM.")
     return None
+
+
+def _close(stages: list[Stage], body: list[Instruction]) -> None:
+    """Give the last stage its instructions, once: one by one a long file takes minutes."""
+    if stages:
+        stages[-1] = replace(stages[-1], instructions=tuple(body))
 
 
 def _stage(one: Instruction, earlier: list[Stage], arguments: Mapping[str, str]) -> Stage:
@@ -336,6 +358,8 @@ def _swallowed(logical: _Logical) -> Iterator[Swallowed]:
     """A line that reads like a FROM, behind a comment or an empty line: SQL has FROMs too."""
     for line, text in logical.parts[1:]:
         match = _FROM.match(text)
-        gaps = [gap for gap in logical.gaps if gap < line]
-        if match and gaps:
-            yield Swallowed(line, match[1] or "", gaps[0], logical.line)
+        gap = line
+        while gap - 1 in logical.gaps:
+            gap -= 1
+        if match and gap < line:
+            yield Swallowed(line, match[1] or "", gap, logical.line)

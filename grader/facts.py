@@ -7,6 +7,7 @@ so a broken image is built once and not once a check. No verdicts here.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import threading
@@ -25,7 +26,7 @@ from grader.buildlog import BuildEvent
 from grader.clock import moment
 from grader.context import Context, assemble
 from grader.course import Course
-from grader.dockerfile import Dockerfile
+from grader.dockerfile import MOST_BYTES, Dockerfile
 from grader.engine import Engine, Image, State
 from grader.errors import SubmissionError
 from grader.look import File
@@ -184,12 +185,16 @@ def dockerfile(submission: Path) -> Dockerfile:
             "Dockerfile is a link out of the folder or to nothing. Hand in a file."
         )
     if not path.is_file():
-        near = [p.name for p in sorted(submission.glob("[Dd]ocker*")) if p.name != "Dockerfile"]
+        near = [p.name for p in sorted(submission.glob("*")) if _is_meant(p.name)]
         other = f" There is {near[0]!r}: rename it." if near else ""
         raise SubmissionError(f"There is no file called Dockerfile in {submission.name}.{other}")
-    if path.stat().st_size > 1_000_000:
-        raise SubmissionError("The Dockerfile is larger than 1 MB.")
-    return Dockerfile.parse(path.read_bytes())
+    with path.open("rb") as file:
+        return Dockerfile.parse(file.read(MOST_BYTES + 1))
+
+
+def _is_meant(name: str) -> bool:
+    """Whether a file of this name was meant to be the Dockerfile."""
+    return bool(re.fullmatch(r"dockerfile([._-].*)?|.*\.dockerfile|containerfile", name, re.I))
 
 
 def _leads_inside(path: Path, folder: Path) -> bool:

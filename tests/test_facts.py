@@ -207,8 +207,8 @@ def test_without_a_dockerfile_the_one_that_was_meant_is_named(
     assert str(caught.value) == words.format(name=place.name)
 
 
-@pytest.mark.parametrize(("size", "fits"), [(1_000_000, True), (1_000_001, False)])
-def test_a_dockerfile_of_more_than_1_mb_is_refused(
+@pytest.mark.parametrize(("size", "fits"), [(200_000, True), (200_001, False)])
+def test_a_dockerfile_of_more_than_200_kb_is_refused(
     folder: Callable[..., Path], size: int, fits: bool
 ) -> None:
     text = "FROM a:1\n"
@@ -216,7 +216,7 @@ def test_a_dockerfile_of_more_than_1_mb_is_refused(
     if fits:
         assert facts.dockerfile(place).stages
         return
-    with pytest.raises(SubmissionError, match="larger than 1 MB"):
+    with pytest.raises(SubmissionError, match="larger than 200 kB"):
         facts.dockerfile(place)
 
 

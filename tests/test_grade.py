@@ -572,7 +572,7 @@ BAD = [
     ("empty", {"Dockerfile": ""}, "empty"),
     ("not UTF-8", {"Dockerfile": b"FROM a:1\n\xff"}, "not UTF-8"),
     ("NUL", {"Dockerfile": "FROM a:1\x00"}, "NUL"),
-    ("larger than 1 MB", {"Dockerfile": "#" * 1_000_001}, "larger than 1 MB"),
+    ("larger than 200 kB", {"Dockerfile": "#" * 200_001}, "larger than 200 kB"),
     ("unknown instruction", {"Dockerfile": "FROM a:1\nRUNN x\n"}, "'RUNN'"),
     ("only a backslash", {"Dockerfile": "\\\n"}, ""),
 ]

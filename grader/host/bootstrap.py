@@ -23,6 +23,7 @@ from grader.host.home import home
 CHECKOUT = Path(__file__).parents[2]
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
 OLDEST_PYTHON = (3, 11)
+GENTLY = ("nice", "-n", "15")
 # The docker library and rich, with what they need.
 FIRST = (
     "certifi",
@@ -111,7 +112,8 @@ def create(wanted: str, checkout: Path = CHECKOUT, *, begun: bool = False) -> No
     """Everything of the lock, then the course itself; the note comes last."""
     if not begun:
         _ground_work(checkout)
-    pip = _pip(checkout)
+    # Beside the engine's work it must not slow that down: nobody waits for this half.
+    pip = [*(GENTLY if begun and shutil.which(GENTLY[0]) else ()), *_pip(checkout)]
     _run([*pip, "--require-hashes", "-r", str(checkout / LOCKS[wanted])], "pip install")
     _run([*pip, "--editable", str(checkout)], "pip install of the course itself")
     _note(checkout).write_text(_stamp(wanted, checkout), "utf-8")
