@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Stopping needs nothing that is not in Python itself.
+STOP := $(if $(wildcard $(BIN)/grader),$(BIN)/grader,$(PYTHON) -m grader)
 BOOT := $(PYTHON) -m grader.host.bootstrap
 
 .DEFAULT_GOAL := help
@@ -25,11 +27,11 @@ test: venv-dev ## everything that the project checks about itself
 	$(BIN)/pytest --nbval-lax labs solutions
 	$(BIN)/pytest tests
 
-down: venv ## stop what `make up` started
-	@$(BIN)/grader down
+down: ## stop what `make up` started
+	@$(STOP) down
 
-clean: venv ## stop it, and remove all state and .venv; says how much disk that frees
-	@$(BIN)/grader down --clean --yes
+clean: ## stop it, and remove all state and .venv; says how much disk that frees
+	@$(STOP) down --clean --yes
 	rm -rf .venv
 
 doctor: venv ## what this machine can and can't grade

@@ -32,8 +32,9 @@ class Console:
             self.line(f"{mark} {title} ({time.monotonic() - started:.1f} s)")
 
     def line(self, text: str) -> None:
-        """One line, at once: somebody may be reading a log."""
-        print(text, file=self._stream, flush=True)
+        """One line, at once: somebody may be reading a log. A terminal that is gone is no error."""
+        with contextlib.suppress(OSError):
+            print(text, file=self._stream, flush=True)
 
     def _progress(self, title: str) -> AbstractContextManager[Say]:
         spinner = _spinner(self._stream, title) if self._stream.isatty() else None

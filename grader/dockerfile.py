@@ -21,7 +21,7 @@ INSTRUCTIONS = frozenset(
 NUMBERED = frozenset(("FROM", "RUN", "COPY", "ADD", "WORKDIR"))
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z]+)\s*=\s*(.+?)\s*$")
 _DIRECTIVES = frozenset(("syntax", "escape", "check"))  # any other ends them
-MOST_BYTES = 200_000
+MOST_BYTES, MOST_STAGES = 200_000, 100
 DEEPEST = 5  # variables inside one another
 _BLANK = re.compile(r"[ \t\v\f\r]+")
 # A word as a shell sees it, quotes and escapes kept.
@@ -203,6 +203,8 @@ class _Parser:
             one = _instruction(logical)
             if problem := _problem(one, logical, stages):
                 problems.append(problem)
+            if one.name == "FROM" and len(stages) == MOST_STAGES:
+                raise SubmissionError(f"The Dockerfile has more than {MOST_STAGES} stages.")
             if one.name == "FROM":
                 _close(stages, body)
                 stages.append(_stage(one, stages, arguments))

@@ -193,6 +193,10 @@ class Engine:
                 stream, info = self.api.get_archive(container, path)
             except docker.errors.NotFound:
                 return None
+            except docker.errors.APIError as err:
+                if "not a directory" in str(err.explanation):  # a file where a folder was meant
+                    return None
+                raise
             if link := info.get("linkTarget"):
                 stream.close()
                 return self.read(container, link, limit=limit) if link != path else None

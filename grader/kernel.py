@@ -39,6 +39,16 @@ def reach_engine(environ: MutableMapping[str, str] = os.environ) -> bool:
     return bool(found)
 
 
+def name_run(run: str) -> None:
+    """``$LAB_RUN`` for a cell's commands, in the environment and as a variable.
+
+    IPython expands ``$NAME`` and ``{name}`` of a line together, or, where one is unknown, none.
+    """
+    os.environ["LAB_RUN"] = run
+    if in_jupyter():
+        _shell().user_ns["LAB_RUN"] = run
+
+
 def pass_over(lines: list[str]) -> list[str]:
     """A cell that needs an engine becomes a line that says so; any other stays as it is."""
     marked = bool(lines) and lines[0].strip() == MARKER

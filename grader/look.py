@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import tarfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def keep(layers: tuple[str, ...], listing: tuple[File, ...]) -> None:
     with contextlib.suppress(OSError):
         path = _path(layers)
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh = path.with_suffix(f".{uuid.uuid4().hex}")
         fresh.write_text(json.dumps([list(vars(file).values()) for file in listing]))
         fresh.replace(path)
         old = sorted(path.parent.glob("*.json"), key=lambda p: p.stat().st_mtime)

@@ -21,7 +21,7 @@ from grader.buildlog import BuildEvent
 from grader.cells import Cell
 from grader.course import Course
 from grader.errors import GraderError, UsageError
-from grader.kernel import in_jupyter, reach_engine
+from grader.kernel import in_jupyter, name_run, reach_engine
 from grader.progress import Progress, table
 from grader.results import Outcome, Report
 from grader.spec import Exercise, Lab
@@ -60,7 +60,7 @@ def lab(name: str, *, work: str = "", grade: Grade | None = None) -> NotebookLab
     try:
         course = Course.find()
         course = _Elsewhere(course.root, work) if work else course
-        os.environ["LAB_RUN"] = course.run
+        name_run(course.run)
         return NotebookLab(course, course.lab(name), grade or _grade)
     except GraderError as err:
         raise NotHereError(str(err)) from None

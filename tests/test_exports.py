@@ -208,6 +208,14 @@ def test_a_students_output_cannot_drive_the_terminal() -> None:
     assert not [c for c in text if ord(c) < 32 and c not in "\n\t"]
 
 
+def test_empty_lines_of_a_message_are_left_out() -> None:
+    row = Result(F, "seen\n\ndo\n", None, {}, "a", "A")
+    assert render(Report("l", "e", (row,)), "text").splitlines()[2:4] == [
+        "        seen",
+        "        do",
+    ]
+
+
 def test_without_seconds_two_runs_read_the_same() -> None:
     from grader.exports.text import render as as_text
 

@@ -153,6 +153,55 @@ def test_each_kind_of_error_has_its_exit_status(
     assert capsys.readouterr() == ("", said)
 
 
+WIRES = [
+    ("start 90-small/one", "grader.work.start_command", (("90-small/one",), {})),
+    ("check 90-small/one", "grader.work.check_command", (("90-small/one",), {})),
+    ("hint 90-small/one", "grader.work.hint_command", (("90-small/one",), {})),
+    ("reset 90-small/one", "grader.work.reset_command", (("90-small/one",), {})),
+    ("solution 90-small/one", "grader.work.solution_command", (("90-small/one",), {})),
+    ("progress", "grader.progress.progress_command", ((None,), {})),
+    ("progress --merge x.txt", "grader.progress.progress_command", ((Path("x.txt"),), {})),
+    ("doctor", "grader.host.doctor.doctor", ((), {"as_json": False})),
+    ("doctor --format json", "grader.host.doctor.doctor", ((), {"as_json": True})),
+    ("sync", "grader.sync.sync_command", (([],), {"check": False, "execute": False})),
+    (
+        "sync 01-a 02-b --check --execute",
+        "grader.sync.sync_command",
+        ((["01-a", "02-b"],), {"check": True, "execute": True}),
+    ),
+    ("lint-course", "grader.lint.lint_command", (([],), {"static": False, "jobs": 2})),
+    (
+        "lint-course 01-a --static --jobs 5",
+        "grader.lint.lint_command",
+        ((["01-a"],), {"static": True, "jobs": 5}),
+    ),
+    ("up", "grader.host.up.up", ((), {"static": False, "port": 8888, "jupyter": True})),
+    (
+        "up --static --port 9999 --no-jupyter",
+        "grader.host.up.up",
+        ((), {"static": True, "port": 9999, "jupyter": False}),
+    ),
+    ("down", "grader.host.up.down", ((), {})),
+    ("down --clean", "grader.host.up.clean", ((), {"yes": False})),
+    ("down --clean --yes", "grader.host.up.clean", ((), {"yes": True})),
+]
+
+
+@pytest.mark.parametrize(("words", "function", "called"), WIRES, ids=[w[0] for w in WIRES])
+@pytest.mark.parametrize("status", [0, 1])
+def test_each_command_is_one_line_into_its_function(
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    function: str,
+    called: tuple[Any, Any],
+    status: int,
+) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr(function, lambda *a, **k: calls.append((a, k)) or status)
+    assert call(*words.split()) == status
+    assert calls == [called]
+
+
 # -- grade ----------------------------------------------------------------------------------------
 
 SUBMISSIONS = [

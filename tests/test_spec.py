@@ -126,6 +126,33 @@ def test_an_unknown_exercise_is_a_key_error(place: Path) -> None:
         load(place, WHOLE)["two"]
 
 
+EDGES = [
+    ("port = 1", "port", 1),
+    ("port = 65535", "port", 65535),
+    ("minutes = 1", "minutes", 1),
+]
+
+
+@pytest.mark.parametrize(("line", "key", "value"), EDGES)
+def test_the_edges_themselves_are_fine(place: Path, line: str, key: str, value: int) -> None:
+    assert getattr(load(place, f"{TOP}{EXERCISE}{line}\n{CHECK}")["one"], key) == value
+
+
+def test_what_a_submission_may_use_when_nothing_else_is_said() -> None:
+    """As the documentation says: a change here changes every exercise."""
+    assert Limits() == Limits(
+        build_seconds=300,
+        build_memory_mb=4000,
+        build_pids=1024,
+        build_disk_mb=8000,
+        build_log_mb=10,
+        context_mb=100,
+        ready_seconds=60,
+        memory_mb=1000,
+        pids=256,
+    )
+
+
 # -- what is wrong: text, what the message must hold ----------------------------------------------
 
 
@@ -234,6 +261,8 @@ MISTAKES = [
         ["memory_mb"],
     ),
     ("no minutes at all", WHOLE.replace("minutes = 5", "minutes = -5"), ["minutes"]),
+    ("a port one too high", TOP + EXERCISE + "port = 65536\n" + CHECK, ["port", "65536"]),
+    ("port 0", TOP + EXERCISE + "port = 0\n" + CHECK, ["port", "0"]),
     ("a port that there is not", TOP + EXERCISE + "port = 70000\n" + CHECK, ["port", "70000"]),
     (
         "an unknown need of the lab",

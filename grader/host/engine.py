@@ -21,6 +21,7 @@ from grader.host.packages import Say
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 25
+MOUNTED = ("overlay2", "containers", "buildkit", "volumes")
 LOG_BYTES = 10_000_000
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -190,12 +191,23 @@ def _end(place: Home) -> None:
     firewall.restore_policy(place)
 
 
+def _unmount(place: Home) -> None:
+    """What containers and dockerd mounted; a disk that somebody put under LAB_HOME stays."""
+    for part in (place.run, *(place.data / name for name in MOUNTED)):
+        processes.unmount_below(part)
+    # dockerd notes that it mounted its data folder upon itself.
+    note = place.run / "unmount-on-shutdown"
+    if note.exists():
+        processes.unmount(str(place.data))
+        note.unlink()
+
+
 def _clear_leftovers(place: Home) -> None:
     """What a killed engine leaves: its helpers, its mounts, its pid files, its bridge."""
     for name in ("dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy"):
         for pid in processes.mine(place, name):
             processes.end(pid, grace_s=3)
-    processes.unmount_below(place.root)
+    _unmount(place)
     for leftover in (place.pidfile, place.socket, place.run / "containerd/containerd.pid"):
         leftover.unlink(missing_ok=True)
     shutil.rmtree(place.run / "runtime-runc", ignore_errors=True)

@@ -132,4 +132,8 @@ def mounts_below(folder: Path, text: str | None = None) -> list[str]:
 def unmount_below(folder: Path) -> None:
     """A killed container's file systems stay mounted, and keep a folder from being removed."""
     for point in mounts_below(folder):
-        subprocess.run(["umount", "--lazy", point], capture_output=True, timeout=20)
+        unmount(point)
+
+
+def unmount(point: str) -> None:
+    subprocess.run(["umount", "--lazy", point], capture_output=True, timeout=20)

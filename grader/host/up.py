@@ -40,12 +40,31 @@ def up(
     graded example. Left out, it is the course's own.
     """
     console, place = Console(), home()
+    _forget_ours(place)
     try:
-        found = ASKED if static else modes.choose(place, console)
+        found = ASKED if static or _wished() else modes.choose(place, console)
         return _with(found, place, console, port=port, lab=jupyter, prepare=prepare or course)
     except EngineError as err:
         console.line(f"✗ {err}")
         return 3
+
+
+def _wished() -> bool:
+    return bool(os.environ.get("LAB_STATIC"))
+
+
+def _forget_ours(place: Home) -> None:
+    """In a terminal of our JupyterLab, leave out what we told it: nobody there chose that."""
+    if lab_server.MARK not in os.environ:
+        return
+    ours = {
+        "DOCKER_HOST": f"unix://{place.socket}",
+        "DOCKER_CONFIG": str(place.docker_config),
+        "LAB_STATIC": "1",
+    }
+    for name, value in ours.items():
+        if os.environ.get(name) == value:
+            del os.environ[name]
 
 
 def _with(
@@ -113,6 +132,8 @@ def early() -> None:
     from grader.course import Course
 
     console, place = Console(), home()
+    if _wished():
+        return
     with contextlib.suppress(GraderError):
         found = modes.choose(place, console)
         if isinstance(found, Connection):
@@ -135,6 +156,7 @@ def _example(found: "Course", connection: Connection, console: Console) -> None:
 def down() -> int:
     """Stop what `up` started, and say what is left running and why."""
     console, place = Console(), home()
+    _forget_ours(place)
     # Called from a terminal in JupyterLab, which hangs up when its server goes.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if lab_server.stop(place):
@@ -170,21 +192,20 @@ def _ours_runs(place: Home) -> bool:
 
 
 def _meant(place: Home) -> bool:
-    """Was the private engine given as DOCKER_HOST? (JupyterLab's terminals have it from us.)"""
-    given = os.environ.get("DOCKER_HOST", "")
-    return given == f"unix://{place.socket}" and lab_server.MARK not in os.environ
+    """Was the private engine given as DOCKER_HOST?"""
+    return os.environ.get("DOCKER_HOST", "") == f"unix://{place.socket}"
 
 
 def _sweep() -> None:
     """On an engine that goes on: what nobody waits for any more. A running grade is left alone."""
-    from grader.engine import Engine
-
     try:
+        from grader.engine import Engine
+
         found = connect()
         with contextlib.closing(Engine(found)) as asked:
             asked.sweep()
-    except EngineError:
-        return  # nobody there, so nothing to remove
+    except (EngineError, ImportError):
+        return  # nobody there, or nothing was ever set up: so nothing to remove
     _remove(found, ("ps", "--all", "--quiet"), REMOVE_CONTAINERS, run="notebook")
 
 
@@ -219,7 +240,6 @@ def clean(*, yes: bool) -> int:
     if _ours_runs(place):
         console.line("the private engine is still in use, so nothing was removed")
         return 1
-    processes.unmount_below(place.root)
     shutil.rmtree(place.root)
     console.line(f"✓ removed {place.root}")
     return 0

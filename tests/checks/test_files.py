@@ -119,6 +119,12 @@ def test_absent_tells_few_of_many_and_keeps_more_as_evidence() -> None:
     assert len(found) == 50
 
 
+def test_absent_tells_all_of_five() -> None:
+    result = files.absent(tuple(file(f"/opt/{n}/gcc") for n in range(5)), names=COMPILER)
+    assert "/opt/4/gcc." in result.message
+    assert "more" not in result.message
+
+
 def test_absent_of_an_empty_image() -> None:
     assert files.absent((), names=COMPILER).outcome is P
 
@@ -204,6 +210,8 @@ APT = [
     ("what dpkg knows", file("/var/lib/dpkg/status", mode=0o644), P),
     ("apt's own state", file("/var/lib/apt/extended_states", mode=0o644), P),
     ("a folder that begins so", file("/var/lib/apt/lists-of-mine/x", mode=0o644), P),
+    ("another file in apt's cache", file("/var/cache/apt/archives/README", mode=0o644), P),
+    ("a package of the service's own", file("/opt/x.deb", mode=0o644), P),
     ("another's cache", file("/var/cache/debconf/config.dat", mode=0o644), P),
 ]
 

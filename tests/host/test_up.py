@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,8 @@ def lab(*, port: int = 8888, engine: str = ENGINE.host, checkout: str = "/mine")
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setenv("LAB_HOME", str(tmp_path / "lab"))
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    for name in ("DOCKER_HOST", "LAB_STATIC"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv(jupyter.MARK, raising=False)
     return World(monkeypatch)
 
@@ -108,6 +110,28 @@ def test_static_mode_is_one_line_a_jupyterlab_and_exit_0(
 def test_static_mode_can_be_asked_for(world: World) -> None:
     assert up.up(static=True, prepare=world.prepare) == 0
     assert world.environment == {"LAB_STATIC": "1"}
+
+
+def test_static_mode_can_be_wished_for_in_the_environment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_STATIC", "1")
+    assert up.up(prepare=world.prepare) == 0
+    assert world.environment == {"LAB_STATIC": "1"}
+
+
+def test_what_jupyterlabs_terminals_have_from_us_is_nobodys_wish(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = Home(tmp_path / "lab")
+    monkeypatch.setenv(jupyter.MARK, "x")
+    monkeypatch.setenv("LAB_STATIC", "1")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place.socket}")
+    monkeypatch.setenv("DOCKER_CONFIG", "/mine")
+    assert up.up(prepare=world.prepare) == 0
+    assert "prepare" in world.did
+    assert "DOCKER_HOST" not in os.environ
+    assert os.environ["DOCKER_CONFIG"] == "/mine"
 
 
 def test_a_broken_docker_host_is_exit_3_and_nothing_is_started(
