@@ -118,9 +118,9 @@ def question(text: str, choices: Sequence[str], chosen: str | None) -> str:
 
 def reflection(predicted: str | None, measured: object) -> Cell:
     """The prediction against what was measured."""
-    mine = predicted or "nothing: no prediction was made"
-    body = f"<div>You predicted: {safe(mine)}</div><div>Measured: <b>{safe(measured)}</b></div>"
-    return Cell(_boxed(body, "#787878"), f"You predicted: {mine}\nMeasured: {clean(measured)}")
+    mine = f"You predicted: {predicted}" if predicted else "You made no prediction."
+    body = f"<div>{safe(mine)}</div><div>Measured: <b>{safe(measured)}</b></div>"
+    return Cell(_boxed(body, "#787878"), f"{clean(mine)}\nMeasured: {clean(measured)}")
 
 
 def standing(table: str, rows: Sequence[tuple[str, str | None, str | None]]) -> Cell:
@@ -160,7 +160,9 @@ def _text_row(result: Result) -> list[str]:
 
 
 def _html_row(result: Result) -> str:
-    said = f'<div style="white-space:pre-wrap">{safe(_said(result))}</div>{_output(result)}'
+    words, _, output = _said(result).partition("\n")  # from the second line on: what it printed
+    printed = _pre(output) if output else ""
+    said = f'<div style="white-space:pre-wrap">{safe(words)}</div>{printed}{_output(result)}'
     cells = (_mark(result.outcome), safe(result.title or result.id), _points(result), said)
     tds = "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
     return f'<tr style="border-top:1px solid rgba(128,128,128,.35)">{tds}</tr>'

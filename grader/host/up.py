@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from grader import labels
 from grader.console import Console
-from grader.errors import EngineError, GraderError
+from grader.errors import EngineError, GraderError, UsageError
 from grader.host import client, engine, modes, processes
 from grader.host import jupyter as lab_server
 from grader.host.connection import Connection, connect, connection, private
@@ -199,14 +199,15 @@ def _meant(place: Home) -> bool:
 def _sweep() -> None:
     """On an engine that goes on: what nobody waits for any more. A running grade is left alone."""
     try:
+        from grader.course import Course
         from grader.engine import Engine
 
-        found = connect()
+        found, run = connect(), Course.find().run
         with contextlib.closing(Engine(found)) as asked:
             asked.sweep()
-    except (EngineError, ImportError):
+    except (EngineError, UsageError, ImportError):
         return  # nobody there, or nothing was ever set up: so nothing to remove
-    _remove(found, ("ps", "--all", "--quiet"), REMOVE_CONTAINERS, run="notebook")
+    _remove(found, ("ps", "--all", "--quiet"), REMOVE_CONTAINERS, run=run)
 
 
 def _remove_labelled(found: Connection) -> None:
