@@ -24,6 +24,7 @@ test: venv-dev ## everything that the project checks about itself
 	$(BIN)/hadolint images/*/Dockerfile solutions/*/*/Dockerfile
 	$(BIN)/grader sync --check
 	$(BIN)/grader lint-course
+	$(BIN)/python tests/mutate.py
 	LAB_PROGRESS=off $(BIN)/pytest --nbval-lax labs solutions
 	$(BIN)/pytest tests
 

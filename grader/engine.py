@@ -7,11 +7,8 @@ run's label and is removed by ``close``. Builds go through BuildKit's client: se
 from __future__ import annotations
 
 import io
-import os
 import re
-import socket
 import tarfile
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,7 +20,7 @@ import docker
 import requests
 import urllib3
 
-from grader import labels, look
+from grader import labels, look, runs
 from grader.cgroups import version
 from grader.errors import EngineError, SubmissionError
 from grader.host.connection import Connection, connect
@@ -38,7 +35,6 @@ _COMMAND = re.compile(
     r"unable to start container process: (error during container init: )?(exec:? |chdir to cwd )"
     r"|unable to find (user|group) |no command specified"
 )
-_RUN = re.compile(r"(?P<host>[^/]+)/(?P<pid>\d+)/(?P<start>\d+)/[0-9a-f]{8}$")
 
 
 @dataclass(frozen=True)
@@ -95,9 +91,7 @@ class Engine:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.run = (
-            f"{socket.gethostname()}/{os.getpid()}/{_start(os.getpid())}/{uuid.uuid4().hex[:8]}"
-        )
+        self.run = runs.fresh()
         with _translated("answer"):
             self.api = docker.APIClient(connection.host, version="auto", timeout=TIMEOUT)
         self._info: dict[str, Any] | None = None
@@ -343,10 +337,8 @@ class Engine:
 
     def sweep(self) -> None:
         """Remove what runs of this machine left that were killed before they could."""
-        for run in self._runs():
-            match = _RUN.match(run)
-            if match and match["host"] == socket.gethostname() and _dead(match):
-                self._remove_all({labels.RUN: run})
+        for run in filter(runs.is_over, self._runs()):
+            self._remove_all({labels.RUN: run})
 
     def cleanup(self, run: str) -> int:
         """Remove what somebody labelled ``lab.run=RUN``; gives the bytes that were freed."""
@@ -398,24 +390,3 @@ def _gpu(info: Mapping[str, Any]) -> str:
     if "nvidia" in runtimes:
         return "nvidia"
     return "simulated" if any("simulated" in d for d in devices) else "none"
-
-
-def _start(pid: int) -> int:
-    """When a process started, in clock ticks since boot: tells a reused pid from the old one."""
-    with suppress(OSError, IndexError, ValueError):
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        return int(stat.rpartition(")")[2].split()[19])
-    return 0
-
-
-def _dead(run: re.Match[str]) -> bool:
-    pid, start = int(run["pid"]), int(run["start"])
-    if start == 0:  # no /proc here: ask the kernel for the pid alone
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
-    return _start(pid) != start

@@ -6,28 +6,25 @@ so a broken image is built once and not once a check. No verdicts here.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader import probe, references
+from grader import references
 from grader.blame import Judge
 from grader.build import Build, Request
 from grader.build import build as run_build
 from grader.buildlog import BuildEvent
-from grader.clock import moment
 from grader.context import Context, assemble
 from grader.course import Course
 from grader.dockerfile import MOST_BYTES, Dockerfile
-from grader.engine import Engine, Image, State
+from grader.engine import Engine, Image
 from grader.errors import SubmissionError
 from grader.look import File
 from grader.references import Answer, References
@@ -40,9 +37,6 @@ if TYPE_CHECKING:
 # Facts that ``grade`` hands over instead of working them out.
 GIVEN = ("course", "exercise", "submission", "engine", "scratch", "watcher")
 TAG_LINE = 'TAG = "course"'  # the line of train.py that says what to write into the model
-HEALTH_INTERVAL = 500_000_000  # nanoseconds between two health probes while we watch
-HEALTH_SECONDS = 15  # how long a service that is ready may take to be called healthy
-TAIL = 12  # lines of a dead container's output that a message shows
 
 
 @dataclass(frozen=True)
@@ -90,67 +84,6 @@ class Facts:
             future.set_result(one.work(*[self.get(need) for need in one.needs]))
         except BaseException as err:  # noqa: BLE001  remembered, and raised at each get()
             future.set_exception(err)
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What the service is asked in one go: noisy digits, then the held-out ones."""
-
-    noisy: tuple[Answer, ...] = ()
-    held_out: tuple[tuple[tuple[int, ...], int], ...] = ()
-
-    @property
-    def bodies(self) -> list[Mapping[str, Any]]:
-        return [
-            *({"pixels": a.pixels} for a in self.noisy),
-            *({"pixels": pixels} for pixels, _ in self.held_out),
-        ]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer of the service: ``status`` is 0 when none came."""
-
-    status: int
-    text: str
-
-    @property
-    def digit(self) -> int | None:
-        value = self._json().get("digit")
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-    @property
-    def proba(self) -> list[float]:
-        value = self._json().get("proba")
-        try:
-            return [float(p) for p in value] if isinstance(value, list) else []
-        except (TypeError, ValueError, OverflowError):
-            return []
-
-    def _json(self) -> dict[str, Any]:
-        try:
-            value = json.loads(self.text)
-        except (ValueError, RecursionError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
-
-@dataclass(frozen=True)
-class Service:
-    """A server that became ready. ``ready_seconds`` counts from the container's start."""
-
-    ready_seconds: float
-    questions: Questions = field(default_factory=Questions)
-    noisy: tuple[Reply, ...] = ()
-    held_out: tuple[Reply, ...] = ()
-
-
-@dataclass(frozen=True)
-class Health:
-    """What the engine says of the image's own HEALTHCHECK: ``status`` is None without one."""
-
-    status: str | None
-    log: str = ""
 
 
 @fact
@@ -342,112 +275,3 @@ class Reference:
 
     def _name(self, of: str) -> str:
         return references.for_exercise(self.exercise, of)
-
-
-@fact
-def questions(exercise: Exercise, reference: Reference) -> Questions:
-    """Fresh for each run, so that no answer can be prepared."""
-    noisy: list[Answer] = []
-    held_out: list[tuple[tuple[int, ...], int]] = []
-    for item in exercise.items:
-        if item.check.name == "service.predicts":
-            pool = reference.answers(str(item.settings["of"]))
-            count = min(len(pool), int(str(item.settings["count"])))
-            noisy = secrets.SystemRandom().sample(pool, count)
-        if item.check.name == "service.accuracy":
-            held_out = reference.all.held_out()
-    return Questions(tuple(noisy), tuple(held_out))
-
-
-@fact
-def container(image: Image, engine: Engine, exercise: Exercise) -> str:
-    """A running container of the image: no network, its memory and processes limited."""
-    if not (image.config.get("Cmd") or image.config.get("Entrypoint")):
-        raise SubmissionError("The image does not say what to run. Add a CMD line.")
-    healthcheck = image.config.get("Healthcheck") and {"interval": HEALTH_INTERVAL}
-    made = engine.create(
-        image.id,
-        memory=round(exercise.limits.memory_mb * 1e6),
-        pids=int(exercise.limits.pids),
-        healthcheck=healthcheck,
-    )
-    if why := engine.start(made):
-        raise SubmissionError(f"The container does not start: {_runc(why)}")
-    return made
-
-
-@fact
-def service(questions: Questions, container: str, engine: Engine, exercise: Exercise) -> Service:
-    """The server, ready, with its answers. Raises SubmissionError when it does not get ready."""
-    limit, started = exercise.limits.ready_seconds, engine.state(container).started_at
-
-    def ended(state: State) -> None:
-        engine.ping()  # a daemon that goes down takes its containers with it
-        raise SubmissionError(_ended(engine, container, state, exercise))
-
-    said = probe.talk(
-        engine,
-        container,
-        image=probe.IMAGE,
-        port=exercise.port,
-        bodies=questions.bodies,
-        seconds=limit,
-        ended=ended,
-    )
-    if said["ready_at"] is None:
-        raise SubmissionError(_never_ready(engine, container, said, exercise))
-    replies = tuple(Reply(status, text) for status, text in said["answers"])
-    seconds = max(0.0, said["ready_at"] - moment(started))
-    count = len(questions.noisy)
-    return Service(seconds, questions, replies[:count], replies[count:])
-
-
-@fact
-def health(service: Service, container: str, engine: Engine) -> Health:
-    """The HEALTHCHECK's verdict once the service is ready."""
-    end = time.monotonic() + HEALTH_SECONDS
-    while True:
-        state = engine.state(container)
-        if state.health in (None, "healthy") or not state.running or time.monotonic() > end:
-            return Health(state.health, state.health_log)
-        time.sleep(probe.POLL)
-
-
-@fact
-def processes(service: Service, container: str, engine: Engine) -> list[tuple[int, int, str]]:
-    """(pid, uid, command) of every process while the service is up, as the host sees them."""
-    return engine.processes(container)
-
-
-def _runc(why: str) -> str:
-    """The part of runc's message that says what is wrong with the command."""
-    short = why.rpartition("runc create failed: ")[2] or why
-    return short.replace("unable to start container process: ", "").strip()[:400]
-
-
-def _ended(engine: Engine, container: str, state: State, exercise: Exercise) -> str:
-    log = engine.logs(container, tail=TAIL)
-    killed = (
-        f" It used more than {exercise.limits.memory_mb:g} MB of memory."
-        if state.oom_killed
-        else ""
-    )
-    return f"The container ended with exit code {state.exit_code}.{killed}{_printed(log)}"
-
-
-def _never_ready(engine: Engine, container: str, said: Mapping[str, Any], one: Exercise) -> str:
-    if said["loopback_only"]:
-        return (
-            f"The server listens on 127.0.0.1:{one.port} only, so nobody outside the container can"
-            " reach it. Make it listen on 0.0.0.0 (uvicorn: --host 0.0.0.0)."
-        )
-    seen = f"GET /ready answered {said['status']}: {said['error']}"
-    if said["status"] is None:
-        seen = f"nothing answers on port {one.port} ({said['error']})"
-    log = engine.logs(container, tail=TAIL)
-    return f"Not ready after {one.limits.ready_seconds:g} s: {seen}.{_printed(log)}"
-
-
-def _printed(log: str) -> str:
-    lines = "\n".join(f"    {line}" for line in log.splitlines() if line.strip())
-    return f" It printed:\n{lines}" if lines else " It printed nothing."

@@ -96,7 +96,7 @@ def needs_engine(name: str) -> bool:
 
 def load_checks() -> None:
     """Import every module of ``grader.checks`` and the facts they name. Raises SpecError."""
-    from grader import checks, facts
+    from grader import checks, facts, running  # noqa: F401  (importing registers)
 
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")

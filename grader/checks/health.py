@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from grader.facts import Health
 from grader.registry import check
 from grader.results import Result, failed, passed
+from grader.running import Health
 
 
 @check

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.facts import Reply, Service
 from grader.references import Answer, Of
 from grader.registry import check
 from grader.results import Result, failed, passed
+from grader.running import Reply, Service
 
 TOLERANCE = 0.02  # between two builds of the same model, on a probability
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from grader.checks import health
-from grader.facts import Health
 from grader.results import Outcome
+from grader.running import Health
 
 P, F = Outcome.PASS, Outcome.FAIL
 TABLE = [

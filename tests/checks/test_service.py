@@ -7,9 +7,9 @@ import json
 import pytest
 
 from grader.checks import service
-from grader.facts import Questions, Reply, Service
 from grader.references import Answer
 from grader.results import Outcome
+from grader.running import Questions, Reply, Service
 
 P, F = Outcome.PASS, Outcome.FAIL
 PROBA = (0.0, 0.5, 0.25, 0.25)
