@@ -17,6 +17,7 @@ from pathlib import Path
 from grader.build import DISK_RESERVE, Build, Request, build
 from grader.buildlog import Step
 from grader.errors import EngineError, SubmissionError
+from grader.host.cards import advice
 from grader.host.connection import Connection
 from grader.spec import Limits
 
@@ -88,7 +89,7 @@ class Judge:
         if not network and (failed.stopped or _own(step) or _PARSE.search(said)):
             return ""
         why = self._canary(network=network, apt=bool(_APT.search(f"{said}\n{printed}")))
-        return f"This machine cannot build at the moment: {why}" if why else ""
+        return f"This machine cannot build at the moment: {why}{advice(why)}" if why else ""
 
     def _answers(self) -> bool:
         try:

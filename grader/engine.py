@@ -23,6 +23,7 @@ import urllib3
 from grader import labels, look, runs
 from grader.cgroups import version
 from grader.errors import EngineError, SubmissionError
+from grader.host.cards import advice
 from grader.host.connection import Connection, connect
 from grader.look import File
 
@@ -81,7 +82,7 @@ def _translated(doing: str) -> Iterator[None]:
         yield
     except docker.errors.DockerException as err:
         why = getattr(err, "explanation", None) or str(err)
-        raise EngineError(f"Docker failed to {doing}: {why}") from err
+        raise EngineError(f"Docker failed to {doing}: {why}.{advice(str(why))}") from err
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as err:
         raise EngineError(f"The Docker daemon was lost ({doing}): {err}") from err
 
@@ -276,7 +277,8 @@ class Engine:
             why = err.explanation or str(err)
             if _command_at_fault(why):
                 return str(why)
-            raise EngineError(f"Docker failed to start a container: {why}") from err
+            text = f"Docker failed to start a container: {why}.{advice(str(why))}"
+            raise EngineError(text) from err
         except (requests.RequestException, OSError) as err:
             raise EngineError(f"The Docker daemon was lost (start a container): {err}") from err
         return ""

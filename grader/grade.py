@@ -20,7 +20,6 @@ from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.errors import EngineError, NotMeasurable, SubmissionError
 from grader.facts import Facts, Watcher
-from grader.registry import needs_engine
 from grader.results import Outcome, Report, Result, errored, failed, skipped, unmeasurable
 from grader.spec import Exercise, Item
 
@@ -188,8 +187,3 @@ def _about(engine: Engine | None, facts: Facts, problem: Exception | None) -> di
         return {"mode": "lost", "version": "", "gpu": "none", "cgroup": 0, "why": str(err)}
     made = facts.known("build")
     return {**about, "build_limits": made.limited if made else "not built"}
-
-
-def static_items(exercise: Exercise) -> tuple[Item, ...]:
-    """The items that can be graded without an engine."""
-    return tuple(i for i in exercise.items if not any(map(needs_engine, i.check.facts)))

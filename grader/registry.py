@@ -87,13 +87,6 @@ def fact(func: F) -> F:
     return func
 
 
-def needs_engine(name: str) -> bool:
-    """Whether the fact ``name`` can only be worked out with a Docker engine."""
-    if name == "engine":
-        return True
-    return name in FACTS and any(needs_engine(n) for n in FACTS[name].needs)
-
-
 def load_checks() -> None:
     """Import every module of ``grader.checks`` and the facts they name. Raises SpecError."""
     from grader import checks, facts, running  # noqa: F401  (importing registers)

@@ -15,7 +15,7 @@ from grader.course import Course
 from grader.engine import Engine
 from grader.errors import EngineError, NotMeasurable, SubmissionError
 from grader.exports import render
-from grader.grade import grade, static_items
+from grader.grade import grade
 from grader.registry import FACTS, Check, Fact
 from grader.results import Outcome, Report, Result, failed, passed, skipped
 from grader.spec import Exercise, Item
@@ -460,16 +460,6 @@ def test_a_fact_may_say_itself_that_it_cannot_be_measured_here(
     assert outcomes(report) == {"a": P, "b": S}
     assert report.max_points == 1
     assert report.results[1].message == "no GPU here"
-
-
-def test_which_items_can_be_graded_without_an_engine() -> None:
-    items = (
-        item("a", facts=("dockerfile",)),
-        item("b", facts=("image",)),
-        item("c"),
-        item("d", facts=("dockerfile", "service")),
-    )
-    assert [i.id for i in static_items(exercise(*items))] == ["a", "c"]
 
 
 # -- stopping -------------------------------------------------------------------------------------

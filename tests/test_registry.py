@@ -9,7 +9,7 @@ import pytest
 
 from grader import registry
 from grader.errors import SpecError
-from grader.registry import CHECKS, FACTS, Check, check, fact, load_checks, needs_engine
+from grader.registry import CHECKS, FACTS, Check, check, fact, load_checks
 from grader.results import Result, passed
 
 
@@ -157,28 +157,6 @@ def test_a_fact_needs_what_its_parameters_name() -> None:
 
     assert fact(colour) is colour
     assert registry.FACTS["colour"].needs == ("image", "engine")
-
-
-ENGINE = [
-    ("engine", True),
-    ("dockerfile", False),
-    ("context", False),
-    ("submission", False),
-    ("build", True),
-    ("image", True),
-    ("files", True),
-    ("service", True),
-    ("health", True),
-    ("processes", True),
-    ("retrained", True),
-    ("reader", True),
-    ("reference", True),
-]
-
-
-@pytest.mark.parametrize(("name", "needed"), ENGINE)
-def test_which_facts_need_an_engine(name: str, needed: bool) -> None:
-    assert needs_engine(name) is needed
 
 
 def test_every_check_asks_for_facts_that_there_are() -> None:

@@ -196,6 +196,12 @@ def card(message: str) -> Card | None:
     return next(found, None)
 
 
+def advice(message: str) -> str:
+    """What to do about an error, to be put behind its message; "" when it is not well-known."""
+    known = card(message)
+    return f" {known.means} {known.do}" if known else ""
+
+
 def cards() -> list[Card]:
     """All of them."""
     return [one for _, one in _TABLE]
