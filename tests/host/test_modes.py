@@ -152,20 +152,27 @@ def test_a_context_whose_bridge_is_broken_is_reported_and_not_used(
     assert "default bridge: no such interface" in said
 
 
-def test_a_docker_host_whose_bridge_is_broken_is_an_error(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+def test_a_docker_host_whose_bridge_is_broken_is_told_and_not_trusted(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///broken")
     machine.found = made("given", "unix:///broken")
     machine.bridges["unix:///broken"] = False
-    with pytest.raises(EngineError, match="default bridge"):
-        choose(PLACE, Console())
+    found = choose(PLACE, Console())
+    assert isinstance(found, Connection)
+    assert found.kind == "private"
+    said = capsys.readouterr().out
+    assert "unix:///broken answers, but it can't run a container on its default bridge" in said
 
 
-def test_a_dead_docker_host_is_an_error(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_docker_host_is_told_and_the_private_engine_serves(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///dead")
-    with pytest.raises(EngineError, match="No Docker Engine"):
-        choose(PLACE, Console())
+    found = choose(PLACE, Console())
+    assert isinstance(found, Connection)
+    assert found.kind == "private"
+    assert "it is not used here" in capsys.readouterr().out
 
 
 def test_a_dockerd_that_cannot_run_here_means_static_mode_with_its_reason(
