@@ -237,8 +237,11 @@ def _follow(process: subprocess.Popen[bytes], log: BuildLog, watch: _Watch) -> s
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt the client, which makes BuildKit cancel the step that runs; then kill it."""
-    for signal_ in (signal.SIGINT, signal.SIGKILL):
+    """Ask the client to stop, which makes BuildKit cancel the step that runs; then kill it.
+
+    Not by SIGINT: a background job of a shell ignores that one, and so do its children.
+    """
+    for signal_ in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             break
         with suppress(ProcessLookupError):

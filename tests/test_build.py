@@ -247,11 +247,11 @@ def test_cancelling_stops_it(client: Callable[..., Connection]) -> None:
     assert made.seconds < 10
 
 
-def test_a_client_that_ignores_the_interrupt_is_killed_with_its_children(
+def test_a_client_that_ignores_being_asked_is_killed_with_its_children(
     client: Callable[..., Connection], tmp_path: Path
 ) -> None:
     script = f"""
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = os.fork()
 if not child:
     time.sleep(60)
@@ -274,7 +274,7 @@ def test_a_client_that_ends_on_the_interrupt_is_asked_and_not_killed(
 def stop(*_):
     open({str(tmp_path / "asked")!r}, "w").write("yes")
     sys.exit(130)
-signal.signal(signal.SIGINT, stop)
+signal.signal(signal.SIGTERM, stop)
 step("{RUN}")
 time.sleep(60)
 """

@@ -196,8 +196,10 @@ def test_an_interrupted_run_leaves_nothing(
 ) -> None:
     course = small_course(LAB)
     place = folder(Dockerfile=BASE + "RUN sleep 11\n")
+    # Where the tests are a background job, SIGINT is ignored from the start, unless reset.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "grader"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "grader", "grade", "90-small/one", place],
+        [*command, "grade", "90-small/one", place],
         env={**os.environ, **connection.environment, "LAB_COURSE": str(course.root)},
         cwd=ROOT,
         stderr=subprocess.PIPE,
