@@ -13,6 +13,7 @@ import errno
 import os
 import signal
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,6 +142,17 @@ class Guard:
             self.pids_hit = True
 
 
+def kill(name: str, root: Path = ROOT, timeout: float = 5) -> None:
+    """Kill every process of a group and of those below it, and wait until they are gone."""
+    top = (root if version(root) == 2 else root / "pids") / name.strip("/")
+    end = time.monotonic() + timeout
+    while top.is_dir() and time.monotonic() < end:
+        files = [*top.rglob("cgroup.procs")]
+        if not sum(_kill(file.parent) for file in files):
+            return
+        time.sleep(0.02)
+
+
 def remove(name: str, root: Path = ROOT) -> None:
     """Remove a group that holds no process any more, and those below it, in every hierarchy."""
     trees = [root] if version(root) == 2 else [p for p in root.glob("*/") if p.is_dir()]
@@ -161,11 +173,15 @@ def _write(path: Path, text: str) -> int:
     return 0
 
 
-def _kill(group: Path) -> None:
+def _kill(group: Path) -> int:
+    """Kill what is in this group itself; gives how many processes that were."""
+    pids: list[str] = []
     with suppress(OSError):
-        for pid in (group / "cgroup.procs").read_text().split():
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(int(pid), signal.SIGKILL)
+        pids = (group / "cgroup.procs").read_text().split()
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(int(pid), signal.SIGKILL)
+    return len(pids)
 
 
 def _counter(path: Path, key: str) -> int:

@@ -13,7 +13,6 @@ import json
 import random
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +32,6 @@ BASELINE = "baseline"
 GIVEN = ("app", "requirements.txt", "requirements-train.txt", "train.py")
 Of = Literal["baseline", "reference"]  # what a check's ``of`` may say
 SECONDS = 900  # a reference build's time is the course's own, not a student's
-AT_ONCE = 2  # builds; each of them runs its own stages side by side already
 POOL = 400  # noisy digits with the reference's answers; a grade draws from them
 NOISE = 2  # how far a pixel (0…16) is moved at most
 READY_SECONDS = 60
@@ -201,10 +199,8 @@ class References:
 def ensure(course: Course, engine: Engine, tell: Callable[[str], None]) -> None:
     """Build the whole set and ask each service once, so that no learner waits for it."""
     references = References(engine, course)
-    first, *others = (recipe.name for recipe in references.all())
-    references.image(first, tell=tell)  # the others begin with its steps, and find them cached
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda name: references.image(name, tell=tell), others))
+    for recipe in references.all():
+        references.image(recipe.name, tell=tell)
     tell("asking the references")
     references.held_out()
     for name in sorted(_asked(course)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader import cgroups
-from grader.cgroups import CgroupUnavailable, Guard, Limit, remove, version
+from grader.cgroups import CgroupUnavailable, Guard, Limit, kill, remove, version
 from tests.conftest import wait_until
 
 LIMIT = Limit(memory=123_000_000, pids=45)
@@ -296,3 +297,16 @@ def test_removing_what_is_not_there_is_fine(v1: Path, v2: Path, tmp_path: Path) 
 
 def test_the_watch_is_quick_enough_to_matter() -> None:
     assert cgroups.POLL <= 0.05
+
+
+@pytest.mark.parametrize("name", ["v1", "v2"])
+def test_everything_below_a_group_is_killed(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    root: Path = request.getfixturevalue(name)
+    below = (root if name == "v2" else root / "pids") / PARENT / "a"
+    below.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(["sleep", "60"])
+    (below / "cgroup.procs").write_text(f"{process.pid}\n")
+    kill(PARENT, root, timeout=0.1)
+    assert process.wait(timeout=5) == -signal.SIGKILL

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+from grader import cgroups
 from grader.errors import EngineError
 from grader.host import firewall, network, packages, processes
 from grader.host.connection import answers as address_answers
@@ -54,6 +55,7 @@ def start(place: Home, say: Say) -> None:
         try:
             _prepare(place)
             _wait(place, _launch(place))
+            firewall.trust_windows(place)
         except EngineError:
             _end(place)
             raise
@@ -207,6 +209,8 @@ def _clear_leftovers(place: Home) -> None:
     for name in ("dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy"):
         for pid in processes.mine(place, name):
             processes.end(pid, grace_s=3)
+    cgroups.kill(place.cgroup)  # a killed shim leaves its container running
+    cgroups.remove(place.cgroup)
     _unmount(place)
     for leftover in (place.pidfile, place.socket, place.run / "containerd/containerd.pid"):
         leftover.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ Not here: which rules there are; dockerd writes them. Docker removes and remakes
 when it starts, so two engines that share it break each other's published ports.
 """
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from grader.host.home import Home
 PROGRAMS = ("iptables", "ip6tables")
 TABLES = ("filter", "nat", "mangle", "raw")
 FORWARD = "forward-policy"
+WINDOWS = "conntrack-windows"
+BE_LIBERAL = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 WRAPPER = """\
@@ -137,6 +140,19 @@ def remember_policy(place: Home) -> None:
         note.write_text(f"{policy} {forwarding}\n", "ascii")
 
 
+def trust_windows(place: Home) -> None:
+    """Let connection tracking forward packets outside of the window that it worked out.
+
+    It calls them invalid, and with FORWARD at DROP they are lost: with a few downloads at once
+    from containers, one of them stalled until its time-out in most builds, and none since.
+    """
+    note = place.run / WINDOWS
+    with contextlib.suppress(OSError):  # no such file on this kernel, or a read-only /proc/sys
+        if BE_LIBERAL.read_text("ascii").strip() == "0":
+            BE_LIBERAL.write_text("1\n", "ascii")
+            note.write_text("0\n", "ascii")
+
+
 def _others(place: Home) -> bool:
     """Does another engine still forward? Its chain is Docker's own, or one of ours."""
     rules = call(place, "iptables", "-t", "nat", "-S").splitlines()
@@ -145,7 +161,13 @@ def _others(place: Home) -> bool:
 
 
 def restore_policy(place: Home) -> None:
-    """Give FORWARD and ip_forward back as they were found, unless another engine needs them."""
+    """Give back what was changed as it was found, unless another engine needs it."""
+    note = place.run / WINDOWS
+    if note.exists():
+        if not _others(place):
+            with contextlib.suppress(OSError):
+                BE_LIBERAL.write_text(note.read_text("ascii"), "ascii")
+        note.unlink()
     note = place.run / FORWARD
     if not note.exists():
         return

@@ -134,10 +134,12 @@ def early() -> None:
     console, place = Console(), home()
     if _wished():
         return
-    with contextlib.suppress(GraderError):
+    try:
         found = modes.choose(place, console)
         if isinstance(found, Connection):
             references(Course.find(), found, console)
+    except GraderError as err:  # `up` tries it again, and then it counts
+        console.line(f"! {err}")
 
 
 def _example(found: "Course", connection: Connection, console: Console) -> None:

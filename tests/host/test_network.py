@@ -162,3 +162,38 @@ def test_forwarding_is_given_back_only_when_no_other_engine_needs_it(
     firewall.restore_policy(place)
     assert (("-P", "FORWARD", "ACCEPT") in calls) is expected
     assert (tmp_path / "ip_forward").exists() is expected
+
+
+@pytest.mark.parametrize(
+    ("found", "others", "after"),
+    [("0\n", "", "0\n"), ("0\n", "-N DOCKER", "1\n"), ("1\n", "", "1\n")],
+)
+def test_conntrack_is_made_liberal_and_given_back_as_it_was_found(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    found: str,
+    others: str,
+    after: str,
+) -> None:
+    place, setting = Home(tmp_path), tmp_path / "be_liberal"
+    place.run.mkdir()
+    setting.write_text(found)
+    monkeypatch.setattr(firewall, "BE_LIBERAL", setting)
+    monkeypatch.setattr(firewall, "call", lambda *_: others)
+    for _ in range(2):  # a second start must not take our own value for what was found
+        firewall.trust_windows(place)
+        assert setting.read_text() == "1\n"
+    assert (place.run / firewall.WINDOWS).exists() is (found == "0\n")
+    firewall.restore_policy(place)
+    assert setting.read_text() == after
+    assert not (place.run / firewall.WINDOWS).exists()
+
+
+def test_a_kernel_without_conntrack_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Home(tmp_path)
+    place.run.mkdir()
+    monkeypatch.setattr(firewall, "BE_LIBERAL", tmp_path / "none")
+    firewall.trust_windows(place)
+    assert list(place.run.iterdir()) == []

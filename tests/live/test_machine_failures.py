@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -134,6 +135,30 @@ def test_a_daemon_lost_after_the_build_is_an_error(
     assert outcomes(report)["build.succeeds"] == "pass"
     assert outcomes(report)["service.ready"] == "error", report
     assert report.exit_status == 3
+
+
+def test_stopping_a_killed_engine_ends_what_ran_in_its_containers(
+    spare: tuple[Home, Callable[[], Connection]],
+) -> None:
+    place, up = spare
+    connection = up()
+    marker = f"sleep {uuid.uuid4().int % 10**6 + 10**6}"
+    subprocess.run(
+        [connection.docker, "run", "--detach", IMAGE, "sh", "-c", f"{marker} & wait"],
+        env={**os.environ, **connection.environment},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    assert wait_until(lambda: _running(marker))
+    for name in ("dockerd", "containerd", "containerd-shim-runc-v2"):
+        for pid in processes.mine(place, name):
+            os.kill(pid, signal.SIGKILL)
+    host_engine.stop(place)
+    assert not _running(marker)
+
+
+def _running(words: str) -> list[int]:
+    return [pid for pid in processes.pids() if processes.command_line(pid) == words.split()]
 
 
 def test_a_full_disk_is_an_error(
