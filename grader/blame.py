@@ -99,7 +99,7 @@ class Judge:
         return True
 
     def _canary(self, *, network: bool, apt: bool) -> str:
-        """ "" when a build that must work works; else why it does not."""
+        """Why a build that must work does not work; empty when it does."""
         base = next(iter(self.images), "scratch")
         lines = [f"FROM {base}"]
         if base != "scratch":
@@ -125,10 +125,10 @@ class Judge:
         if not _NO_SUCH.search(reason):
             return EngineError(f"The registry did not give {short}: {_short(failed)}")
         known = ", ".join(self.images)
-        advice = f" Build on one of this lab's images: {known}." if known else ""
+        instead = f" Build on one of this lab's images: {known}." if known else ""
         return SubmissionError(
             f"There is no image {short or 'of that name'} here to build on or copy from, and it"
-            f" could not be pulled.{advice}",
+            f" could not be pulled.{instead}",
             line=failed.log.blamed_line,
             evidence=_evidence(failed),
         )

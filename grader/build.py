@@ -58,27 +58,15 @@ class Request:
 
     context: Path
     labels: Mapping[str, str] = field(default_factory=dict)
-    dockerfile: Path | None = None
     tag: str = ""
-    target: str = ""
-    arguments: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    no_cache: bool = False
-    network: str = ""
 
     def command(self, buildx: tuple[str, ...], iidfile: str, parent: str) -> list[str]:
         words = [*buildx, "build", "--builder", "default", "--progress", "rawjson"]
         words += ["--iidfile", iidfile, "--provenance", "false"]
         words += [w for k, v in self.labels.items() for w in ("--label", f"{k}={v}")]
-        words += [w for k, v in self.arguments.items() for w in ("--build-arg", f"{k}={v}")]
-        words += [w for k, v in self.secrets.items() for w in ("--secret", f"id={k},src={v}")]
         words += ["--cgroup-parent", parent] if parent else []
         words += ["--tag", self.tag] if self.tag else []
-        words += ["--target", self.target] if self.target else []
-        words += ["--no-cache"] if self.no_cache else []
-        words += ["--network", self.network] if self.network else []
-        words += ["--file", str(self.dockerfile)] if self.dockerfile else []
         return [*words, str(self.context)]
 
 

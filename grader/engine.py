@@ -27,7 +27,7 @@ from grader.host.cards import advice
 from grader.host.connection import Connection, connect
 from grader.look import File
 
-CANARY_IMAGE = "python:3.11-slim"  # one that must work
+PROBE_IMAGE = "python:3.11-slim"  # whose Python our probes run; a container of it must work
 OF_SUBMISSION = ("submission", "look")  # the kinds of containers that a student's image is in
 TIMEOUT = 60  # seconds for one API call
 LINE_LENGTH = 500  # characters of one line of a container's output
@@ -150,13 +150,16 @@ class Engine:
 
     # -- images --------------------------------------------------------------------------------
 
-    def has_image(self, name: str) -> bool:
+    def image_id(self, name: str) -> str:
+        """The id of the image that has this name now; "" when there is none."""
         with _translated(f"look for {name}"):
             try:
-                self.api.inspect_image(name)
+                return str(self.api.inspect_image(name)["Id"])
             except docker.errors.ImageNotFound:
-                return False
-        return True
+                return ""
+
+    def has_image(self, name: str) -> bool:
+        return bool(self.image_id(name))
 
     def image(self, name: str) -> Image:
         with _translated(f"inspect {name}"):
@@ -213,9 +216,7 @@ class Engine:
         kind: str = "submission",
         command: Sequence[str] | None = None,
         entrypoint: Sequence[str] | None = None,
-        environment: Mapping[str, str] | None = None,
         healthcheck: Mapping[str, object] | None = None,
-        user: str | None = None,
         network: str = "none",
         memory: int = 1_000_000_000,
         pids: int = 256,
@@ -239,9 +240,7 @@ class Engine:
                     image,
                     command=list(command) if command is not None else None,
                     entrypoint=list(entrypoint) if entrypoint is not None else None,
-                    environment=dict(environment or {}),
                     healthcheck=dict(healthcheck) if healthcheck else None,
-                    user=user,
                     labels=self.labels(kind),
                     host_config=config,
                 )
@@ -255,7 +254,7 @@ class Engine:
     def _can_create(self) -> bool:
         """Whether a container of an image of ours can be made: then it is not the machine."""
         with suppress(EngineError):
-            self.remove(self.create(CANARY_IMAGE, kind="canary", command=["true"]))
+            self.remove(self.create(PROBE_IMAGE, kind="canary", command=["true"]))
             return True
         return False
 
@@ -322,10 +321,6 @@ class Engine:
             rows = self.api.top(container, ps_args="-eo pid,uid,args")["Processes"] or []
         return [(int(pid), int(uid), args) for pid, uid, args, *_ in rows]
 
-    def kill(self, container: str, signal: str = "KILL") -> None:
-        with _translated("signal a container"), suppress(docker.errors.APIError):
-            self.api.kill(container, signal)
-
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, running or not; gone already is fine."""
         with _translated("remove a container"), suppress(docker.errors.NotFound):
@@ -386,9 +381,5 @@ def _command_at_fault(why: str) -> bool:
 
 
 def _gpu(info: Mapping[str, Any]) -> str:
-    """``none``, ``simulated`` or ``nvidia``, by what the daemon registered."""
-    runtimes = info.get("Runtimes") or {}
-    devices = [str(d) for d in info.get("CDISpecDirs") or ()]
-    if "nvidia" in runtimes:
-        return "nvidia"
-    return "simulated" if any("simulated" in d for d in devices) else "none"
+    """``nvidia`` or ``none``, by the runtimes that the daemon has."""
+    return "nvidia" if "nvidia" in (info.get("Runtimes") or {}) else "none"

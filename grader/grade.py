@@ -5,7 +5,6 @@ It never raises for a student's or the machine's mistake, and it knows no check 
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 import time
@@ -20,6 +19,7 @@ from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.errors import EngineError, NotMeasurable, SubmissionError
 from grader.facts import Facts, Watcher
+from grader.host.home import static_chosen
 from grader.results import Outcome, Report, Result, errored, failed, skipped, unmeasurable
 from grader.spec import Exercise, Item
 
@@ -58,7 +58,7 @@ def grade(
     start = time.monotonic()
     cancel = cancel or threading.Event()
     if static is None:
-        static = os.environ.get("LAB_STATIC", "") not in ("", "0")
+        static = static_chosen()
     with ExitStack() as stack:
         engine, problem = _engine(stack, connection, static)
         scratch = Path(stack.enter_context(_scratch()))

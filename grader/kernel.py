@@ -14,6 +14,7 @@ from typing import Any
 
 from grader.errors import EngineError
 from grader.host.connection import connect
+from grader.host.home import static_chosen
 
 MARKER = "# needs docker"
 NOT_RUN = "Not run: this cell needs a Docker engine. `grader doctor` says how to get one."
@@ -56,7 +57,7 @@ def pass_over(lines: list[str]) -> list[str]:
 
 
 def _engine(environ: MutableMapping[str, str]) -> dict[str, str]:
-    if environ.get("LAB_STATIC"):
+    if static_chosen(environ):
         return {}
     try:
         return dict(connect().environment)

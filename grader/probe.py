@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from grader.engine import Engine, State
+from grader.engine import PROBE_IMAGE, Engine, State
 from grader.errors import EngineError
 
 # Runs inside the probe; standard library only, in one piece. 127.0.0.2 is local too, but a server
@@ -75,7 +75,6 @@ if wait():
     questions()
 print(json.dumps(said))
 """
-IMAGE = "python:3.11-slim"  # whose Python our probes run
 POLL = 0.03  # seconds between two looks at the two containers
 GRACE = 15  # seconds that the probe may take longer than it was told
 
@@ -84,7 +83,6 @@ def talk(
     engine: Engine,
     container: str,
     *,
-    image: str,
     port: int,
     bodies: list[Mapping[str, Any]],
     seconds: float,
@@ -101,7 +99,7 @@ def talk(
     ask = {"port": port, "seconds": seconds, "ready": ready, "path": path, "bodies": bodies}
     packed = base64.b64encode(zlib.compress(json.dumps(ask).encode())).decode()
     probe = engine.create(
-        image,
+        PROBE_IMAGE,
         kind="probe",
         entrypoint=["/usr/local/bin/python3", "-I", "-S", "-c", SCRIPT, packed],
         command=[],

@@ -23,7 +23,7 @@ from grader.build import Request, build
 from grader.context import assemble
 from grader.course import Course
 from grader.dockerfile import Dockerfile
-from grader.engine import Engine, State
+from grader.engine import PROBE_IMAGE, Engine, State
 from grader.errors import EngineError
 from grader.host.home import home
 from grader.spec import Exercise, Limits
@@ -72,12 +72,13 @@ class References:
 
     def __init__(self, engine: Engine, course: Course) -> None:
         self.engine, self.course = engine, course
+        self._tags: dict[str, str] = {}  # a recipe is read once a run, however many checks ask
 
     def recipe(self, name: str) -> Recipe:
         """``baseline`` or an exercise's id. Raises UsageError for one that is not there."""
         if name == BASELINE:
             folder = self.course.root / "images" / BASELINE
-            return Recipe(name, folder, GIVEN, (probe.IMAGE,))
+            return Recipe(name, folder, GIVEN, (PROBE_IMAGE,))
         one = self.course.exercise(name)
         return Recipe(name, self.course.solution(one), one.given, one.images, one.port)
 
@@ -90,8 +91,7 @@ class References:
     def key(self, recipe: Recipe) -> str:
         digest = hashlib.sha256()
         for base in recipe.bases:
-            known = self.engine.has_image(base)
-            digest.update((self.engine.image(base).id if known else f"no {base}").encode())
+            digest.update((self.engine.image_id(base) or f"no {base}").encode())
         roots = [recipe.folder, *(self.course.app / g for g in recipe.given)]
         for path in (p for root in roots for p in _files(root)):
             digest.update(str(path.relative_to(self.course.root)).encode() + b"\0")
@@ -100,6 +100,8 @@ class References:
 
     def image(self, name: str, *, tell: Callable[[str], None] | None = None) -> str:
         """The image's tag; built if this engine has not got it. Raises EngineError."""
+        if name in self._tags:
+            return self._tags[name]
         recipe = self.recipe(name)
         key = self.key(recipe)
         tag = f"lab/reference-{name.replace('/', '-')}:{key}"
@@ -109,6 +111,7 @@ class References:
                     if tell:
                         tell(f"building the reference {name}")
                     self._build(recipe, tag, key)
+        self._tags[name] = tag
         return tag
 
     def _build(self, recipe: Recipe, tag: str, key: str) -> None:
@@ -149,7 +152,7 @@ class References:
         return [Answer(tuple(p), d, tuple(q)) for p, d, q in rows]
 
     def _kept(self, tag: str, what: str, work: Callable[[], Any]) -> Any:
-        image = self.engine.image(tag).id.removeprefix("sha256:")
+        image = self.engine.image_id(tag).removeprefix("sha256:")
         path = home().root / "references" / f"{image[:24]}.{what}.json"
         with contextlib.suppress(OSError, json.JSONDecodeError):
             return json.loads(path.read_text())
@@ -181,7 +184,6 @@ class References:
             said = probe.talk(
                 self.engine,
                 container,
-                image=probe.IMAGE,
                 port=self.recipe(name).port,
                 bodies=[{"pixels": q} for q in questions],
                 seconds=READY_SECONDS,

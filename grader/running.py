@@ -132,7 +132,6 @@ def service(questions: Questions, container: str, engine: Engine, exercise: Exer
     said = probe.talk(
         engine,
         container,
-        image=probe.IMAGE,
         port=exercise.port,
         bodies=questions.bodies,
         seconds=limit,

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grader.course import Course
+from grader.engine import PROBE_IMAGE
 from grader.grade import grade
 from grader.host.connection import Connection, connect
-from grader.probe import IMAGE
 
 ID = "01-multi-stage/two-stages"
 ROUNDS = 7
@@ -105,7 +105,7 @@ def _sides(
             **connection.environment,
             "CONTEXT": str(folder),
             "SCRATCH": str(folder.parent),
-            "IMAGE": IMAGE,
+            "IMAGE": PROBE_IMAGE,
             "ASK": ASK,
         }
         subprocess.run(["bash", "-c", SCRIPT], env=environment, check=True)

@@ -94,13 +94,7 @@ def test_the_plain_command() -> None:
 
 OPTIONS: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"labels": {"a": "b=c"}}, "", ["--label", "a=b=c"]),
-    ({"arguments": {"A": "1"}}, "", ["--build-arg", "A=1"]),
-    ({"secrets": {"key": Path("/k")}}, "", ["--secret", "id=key,src=/k"]),
     ({"tag": "x:1"}, "", ["--tag", "x:1"]),
-    ({"target": "test"}, "", ["--target", "test"]),
-    ({"no_cache": True}, "", ["--no-cache"]),
-    ({"network": "none"}, "", ["--network", "none"]),
-    ({"dockerfile": Path("/d")}, "", ["--file", "/d"]),
     ({}, "/lab", ["--cgroup-parent", "/lab"]),
 ]
 

@@ -4,7 +4,6 @@ Not here: repairing anything. Where it can, a probe does the real thing on a sma
 """
 
 import json
-import os
 import platform
 import re
 import shutil
@@ -23,7 +22,7 @@ from grader.host.bridge import Bridge, bridge_works
 from grader.host.cards import card
 from grader.host.client import call, docker
 from grader.host.connection import Connection, connect
-from grader.host.home import home
+from grader.host.home import home, static_chosen
 
 MARKS = {"ok": "✓", "bad": "✗", "note": "!"}
 LEAST_DISK_GB, LEAST_MEMORY_GB = 5.0, 2.0
@@ -88,7 +87,7 @@ def show(rows: list[Row], console: Console) -> None:
 def examine() -> list[Row]:
     """Look at everything; an engine that doesn't answer leaves what needs none."""
     try:
-        if os.environ.get("LAB_STATIC"):
+        if static_chosen():
             raise EngineError("static mode was chosen (LAB_STATIC is set)")
         connection = connect()
         patient = Patient(connection, _facts(connection), _info(connection))

@@ -98,6 +98,12 @@ def home(environ: Mapping[str, str] | None = None) -> Home:
     return Home(Path(share) / "docker-ml-labs")
 
 
+def static_chosen(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether LAB_STATIC says that no engine is to be looked for; 0 and nothing say no."""
+    env = os.environ if environ is None else environ
+    return env.get("LAB_STATIC", "") not in ("", "0")
+
+
 def check_length(place: Home) -> None:
     """Refuse a LAB_HOME under which the engine's sockets could not be opened."""
     room = SOCKET_BYTES - len(LONGEST_SOCKET)

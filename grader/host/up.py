@@ -18,7 +18,7 @@ from grader.errors import EngineError, GraderError, UsageError
 from grader.host import client, engine, modes, processes
 from grader.host import jupyter as lab_server
 from grader.host.connection import Connection, connect, connection, private
-from grader.host.home import Home, home
+from grader.host.home import Home, home, static_chosen
 from grader.host.modes import Static
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def up(
 
 
 def _wished() -> bool:
-    return bool(os.environ.get("LAB_STATIC"))
+    return static_chosen()
 
 
 def _forget_ours(place: Home) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from grader.errors import EngineError
-from grader.host.home import LONGEST_SOCKET, SOCKET_BYTES, Home, check_length, home
+from grader.host.home import LONGEST_SOCKET, SOCKET_BYTES, Home, check_length, home, static_chosen
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,11 @@ def test_two_homes_have_two_bridges_whose_names_fit_the_kernel() -> None:
     names = {Home(Path(f"/home/{user}/state")).bridge for user in range(50)}
     assert len(names) == 50
     assert all(len(name) <= 15 for name in names)
+
+
+@pytest.mark.parametrize(
+    ("value", "chosen"), [("1", True), ("yes", True), ("0", False), ("", False)]
+)
+def test_static_mode_is_chosen_by_one_rule(value: str, chosen: bool) -> None:
+    assert static_chosen({"LAB_STATIC": value}) is chosen
+    assert not static_chosen({})

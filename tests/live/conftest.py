@@ -120,6 +120,8 @@ def spare_home(
     from grader.host.home import Home, home
 
     if os.geteuid() != 0:
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            pytest.fail("REQUIRE_DOCKER=1, and a second engine needs root")
         pytest.skip("a second engine needs root")
     started: list[Home] = []
 
