@@ -51,15 +51,31 @@ class Build:
     limited: str = ""
     context_bytes: int = 0
 
+    @property
+    def ok(self) -> bool:
+        """Whether it came to its end: with a ``tar`` there is no image to tell."""
+        return self.exit_code == 0 and not self.stopped
+
 
 @dataclass(frozen=True)
 class Request:
-    """What to build and how; ``labels`` go on the image."""
+    """What to build and how; ``labels`` go on the image.
+
+    ``secrets`` maps an id to its value, ``args`` a build argument to its value. ``file`` is another
+    Dockerfile than the context's own. With ``tar`` the last stage's files are written there, and
+    there is no image.
+    """
 
     context: Path
     labels: Mapping[str, str] = field(default_factory=dict)
     tag: str = ""
     limits: Limits = field(default_factory=Limits)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, str] = field(default_factory=dict)
+    no_cache: bool = False
+    file: Path | None = None
+    target: str = ""
+    tar: Path | None = None
 
     def command(self, buildx: tuple[str, ...], iidfile: str, parent: str) -> list[str]:
         words = [*buildx, "build", "--builder", "default", "--progress", "rawjson"]
@@ -67,7 +83,19 @@ class Request:
         words += [w for k, v in self.labels.items() for w in ("--label", f"{k}={v}")]
         words += ["--cgroup-parent", parent] if parent else []
         words += ["--tag", self.tag] if self.tag else []
+        words += [w for k, v in self.args.items() for w in ("--build-arg", f"{k}={v}")]
+        for variable, id_ in zip(self.environment, self.secrets, strict=True):
+            words += ["--secret", f"id={id_},env={variable}"]
+        words += ["--no-cache"] if self.no_cache else []
+        words += ["--file", str(self.file)] if self.file else []
+        words += ["--target", self.target] if self.target else []
+        words += ["--output", f"type=tar,dest={self.tar}"] if self.tar else []
         return [*words, str(self.context)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The secrets, for the client alone: not on its command line, which ``ps`` shows."""
+        return {f"LAB_SECRET_{n}": value for n, value in enumerate(self.secrets.values())}
 
 
 def build(
@@ -83,7 +111,8 @@ def build(
     _room(data_root)
     log, start = BuildLog(parsed, on_event), time.monotonic()
     with _guard(connection, request.limits) as (guard, parent, limited), _iidfile() as iidfile:
-        process = _start(connection, request.command(connection.buildx, iidfile, parent))
+        command = request.command(connection.buildx, iidfile, parent)
+        process = _start(connection, command, request.environment)
         watch = _Watch(request.limits, data_root, cancel)
         try:
             stopped = _follow(process, log, watch)
@@ -159,11 +188,14 @@ def _iidfile() -> Iterator[str]:
         yield f"{folder}/iid"
 
 
-def _start(connection: Connection, command: list[str]) -> subprocess.Popen[bytes]:
+def _start(
+    connection: Connection, command: list[str], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    ours = {**connection.environment, **environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     try:
         return subprocess.Popen(
             command,
-            env={**os.environ, **connection.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+            env={**os.environ, **ours},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import re
 import tarfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import docker
 import requests
@@ -64,8 +65,21 @@ class Image:
 
 
 @dataclass(frozen=True)
+class HealthProbe:
+    """One run of a HEALTHCHECK. Times are Docker's text; ``exit_code`` is -1 for a time-out."""
+
+    start: str
+    end: str
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True)
 class State:
-    """What inspect says of a container now; ``health`` is None without a HEALTHCHECK."""
+    """What inspect says of a container now; ``health`` is None without a HEALTHCHECK.
+
+    ``health_probes`` are the last runs, of which the engine keeps five, oldest first.
+    """
 
     running: bool
     exit_code: int
@@ -74,6 +88,9 @@ class State:
     started_at: str
     health: str | None = None
     health_log: str = ""
+    health_probes: tuple[HealthProbe, ...] = ()
+    failing_streak: int = 0
+    finished_at: str = ""
 
 
 @contextmanager
@@ -184,6 +201,10 @@ class Engine:
             look.keep(layers, listing)
         return listing
 
+    def saved(self, image: str) -> AbstractContextManager[IO[bytes]]:
+        """The stream of ``docker save``: every layer as a tar, the config, the history."""
+        return look.saved(self.connection.docker, self.connection.environment, image)
+
     def read(self, container: str, path: str, *, limit: int = 20_000_000) -> bytes | None:
         """The bytes of one file, links followed inside the container; None if it is not there."""
         with _translated(f"read {path}"):
@@ -216,6 +237,8 @@ class Engine:
         kind: str = "submission",
         command: Sequence[str] | None = None,
         entrypoint: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
         healthcheck: Mapping[str, object] | None = None,
         network: str = "none",
         memory: int = 1_000_000_000,
@@ -240,6 +263,8 @@ class Engine:
                     image,
                     command=list(command) if command is not None else None,
                     entrypoint=list(entrypoint) if entrypoint is not None else None,
+                    environment=dict(environment) if environment else None,
+                    user=user or None,
                     healthcheck=dict(healthcheck) if healthcheck else None,
                     labels=self.labels(kind),
                     host_config=config,
@@ -286,7 +311,7 @@ class Engine:
         with _translated("inspect a container"):
             state = self.api.inspect_container(container)["State"]
         health = state.get("Health") or {}
-        log = health.get("Log") or [{}]
+        probes = tuple(_health_probe(row) for row in health.get("Log") or ())
         return State(
             running=state["Running"],
             exit_code=state["ExitCode"],
@@ -294,8 +319,37 @@ class Engine:
             error=state.get("Error") or "",
             started_at=state["StartedAt"],
             health=health.get("Status"),
-            health_log=str(log[-1].get("Output") or "")[-2000:],
+            health_log=probes[-1].output if probes else "",
+            health_probes=probes,
+            failing_streak=int(health.get("FailingStreak") or 0),
+            finished_at=state.get("FinishedAt") or "",
         )
+
+    def inspect(self, container: str) -> Mapping[str, Any]:
+        """All that the engine says of a container: Config, HostConfig, State, Mounts …"""
+        with _translated("inspect a container"):
+            return dict(self.api.inspect_container(container))
+
+    def stats(self, container: str) -> Mapping[str, Any]:
+        """One reading of its counters; answers at once, without a difference of the CPU time."""
+        with _translated("measure a container"):
+            return dict(self.api.stats(container, stream=False, one_shot=True))
+
+    def signal(self, container: str, name: str) -> None:
+        """Send a signal to its process 1; one that has ended gets none."""
+        try:
+            with _translated(f"send {name}"):
+                self.api.kill(container, name)
+        except EngineError as err:
+            if "is not running" not in str(err):
+                raise
+
+    def stop(self, container: str, seconds: int) -> float:
+        """``docker stop`` with that patience; gives the seconds it took."""
+        start = time.monotonic()
+        with _translated("stop a container"):
+            self.api.stop(container, timeout=seconds)
+        return time.monotonic() - start
 
     def wait(self, container: str, seconds: int) -> int:
         """Wait until it ends; gives its exit code. Raises EngineError after ``seconds``."""
@@ -373,6 +427,11 @@ class Engine:
             for volume in self.api.volumes(filters=filters)["Volumes"] or ():
                 with suppress(docker.errors.APIError):
                     self.api.remove_volume(volume["Name"], force=True)
+
+
+def _health_probe(row: Mapping[str, Any]) -> HealthProbe:
+    output = str(row.get("Output") or "")[-2000:]
+    return HealthProbe(str(row["Start"]), str(row["End"]), int(row["ExitCode"]), output)
 
 
 def _command_at_fault(why: str) -> bool:

@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from grader.course import Course
 from grader.dockerfile import MOST_BYTES, Dockerfile
 from grader.engine import Engine, Image
 from grader.errors import SubmissionError
+from grader.given import files as given_files
 from grader.look import File
 from grader.references import Answer, References
 from grader.registry import FACTS, fact
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from grader.host.doctor import Row
 
 # Facts that ``grade`` hands over instead of working them out.
-GIVEN = ("course", "exercise", "submission", "engine", "scratch", "watcher")
+GIVEN = ("course", "exercise", "submission", "engine", "scratch", "watcher", "facts")
 TAG_LINE = 'TAG = "course"'  # the line of train.py that says what to write into the model
 
 
@@ -62,6 +63,8 @@ class Facts:
         """The fact. Raises what working it out raised, each time it is asked for."""
         if name == "engine" and self.no_engine:
             raise self.no_engine
+        if name == "facts":  # for a fact that wants another one only sometimes
+            return self
         if name in self.given:
             return self.given[name]
         with self._lock:
@@ -95,21 +98,52 @@ def machine(engine: Engine) -> dict[str, Row]:
     return {row.key: row for row in examine()}
 
 
+@dataclass(frozen=True)
+class Canary:
+    """A secret of this run alone; ``id`` is the build secret that it is, "" for none."""
+
+    id: str
+    token: str = field(repr=False)
+
+
 @fact
-def context(submission: Path, course: Course, exercise: Exercise, scratch: Path) -> Context:
-    """The submission with the course's given files laid over it, in a folder of our own."""
+def canary(exercise: Exercise) -> Canary:
+    """Fresh for each run, so that wherever it turns up, it leaked there in this run."""
+    return Canary(exercise.secret, f"lab{secrets.token_hex(16)}")
+
+
+@fact
+def context(
+    submission: Path, course: Course, exercise: Exercise, scratch: Path, canary: Canary
+) -> Context:
+    """The submission with the course's given files laid over it, in a folder of our own.
+
+    With a build secret, it also lies there as learners have it: in files that must not be copied.
+    """
+    planted = {}
+    if canary.id:
+        line = f"{canary.id.upper()}={canary.token}\n"
+        planted = {f"{canary.id}.txt": canary.token, ".env": line}
     return assemble(
         submission,
         course.app,
         exercise.given,
         scratch / "context",
         max_mb=exercise.limits.context_mb,
+        planted=planted,
     )
 
 
 @fact
-def dockerfile(submission: Path) -> Dockerfile:
-    """The submission's Dockerfile, parsed."""
+def dockerfile(submission: Path, course: Course, exercise: Exercise) -> Dockerfile:
+    """The submission's Dockerfile, parsed; the course's where that one is given."""
+    if given := given_files(course.app, exercise.given).get("Dockerfile"):
+        return Dockerfile.parse(given.read_bytes())
+    return read_dockerfile(submission)
+
+
+def read_dockerfile(submission: Path) -> Dockerfile:
+    """The Dockerfile in a folder. Raises SubmissionError when there is none to read."""
     path = submission / "Dockerfile"
     if path.is_dir():
         raise SubmissionError("Dockerfile is a folder. It must be a file of that name.")
@@ -149,29 +183,98 @@ def judge(engine: Engine, exercise: Exercise) -> Judge:
     )
 
 
+@dataclass(frozen=True)
+class Builder:
+    """Builds the submission, and variants of it, inside its limits."""
+
+    engine: Engine
+    exercise: Exercise
+    judge: Judge
+    watcher: Watcher
+    context: Context
+    scratch: Path
+
+    def copy(self, name: str) -> Path:
+        """A copy of the context, to change something in it."""
+        folder = self.scratch / name
+        shutil.copytree(self.context.folder, folder, symlinks=True)
+        return folder
+
+    def make(
+        self,
+        folder: Path,
+        *,
+        parsed: Dockerfile | None = None,
+        kind: str = "variant",
+        told: bool = False,
+        **how: Any,
+    ) -> Build:
+        """Build it; ``how`` are fields of Request. Raises by whose failure it was."""
+        made = self._run(folder, parsed, kind, how, told=told)
+        if not made.ok:
+            raise _with_links(self.judge.error(made, self.exercise.limits), self.context)
+        return made
+
+    def attempt(
+        self, folder: Path, *, parsed: Dockerfile | None = None, kind: str = "variant", **how: Any
+    ) -> Build:
+        """The same, where failing tells something. Raises EngineError for the machine's failure."""
+        made = self._run(folder, parsed, kind, how, told=False)
+        if not made.ok:
+            error = self.judge.error(made, self.exercise.limits)
+            if not isinstance(error, SubmissionError):
+                raise error
+        return made
+
+    def _run(
+        self,
+        folder: Path,
+        parsed: Dockerfile | None,
+        kind: str,
+        how: Mapping[str, Any],
+        *,
+        told: bool,
+    ) -> Build:
+        self.engine.ping()
+        return run_build(
+            self.engine.connection,
+            Request(folder, self.engine.labels(kind), limits=self.exercise.limits, **how),
+            parsed=parsed,
+            data_root=self.engine.data_root,
+            on_event=self.watcher.on_event if told else None,
+            cancel=self.watcher.cancel,
+        )
+
+
 @fact
-def build(
-    context: Context,
-    dockerfile: Dockerfile,
+def builder(
     engine: Engine,
     exercise: Exercise,
     judge: Judge,
     watcher: Watcher,
-) -> Build:
-    """The submission's build. Raises SubmissionError or EngineError by whose failure it was."""
-    engine.ping()
-    request = Request(context.folder, engine.labels("submission"), limits=exercise.limits)
-    made = run_build(
-        engine.connection,
-        request,
-        parsed=dockerfile,
-        data_root=engine.data_root,
-        on_event=watcher.on_event,
-        cancel=watcher.cancel,
+    context: Context,
+    scratch: Path,
+) -> Builder:
+    """Who builds the submission and its variants."""
+    return Builder(engine, exercise, judge, watcher, context, scratch)
+
+
+@fact
+def build(builder: Builder, dockerfile: Dockerfile, canary: Canary) -> Build:
+    """The submission's build. Raises SubmissionError or EngineError by whose failure it was.
+
+    A build secret is given as one, and as a build argument for who asks for that.
+    """
+    given: dict[str, Any] = {}
+    if canary.id:
+        given = {
+            "secrets": {canary.id: canary.token},
+            "args": {canary.id.upper(): canary.token},
+            "no_cache": True,  # another secret does not make BuildKit run a step again
+        }
+    return builder.make(
+        builder.context.folder, parsed=dockerfile, kind="submission", told=True, **given
     )
-    if not made.image:
-        raise _with_links(judge.error(made, exercise.limits), context)
-    return made
 
 
 def _with_links(error: Exception, context: Context) -> Exception:
@@ -183,9 +286,12 @@ def _with_links(error: Exception, context: Context) -> Exception:
 
 
 @fact
-def image(build: Build, engine: Engine) -> Image:
-    """The built image as the engine knows it."""
-    return engine.image(build.image)
+def image(exercise: Exercise, engine: Engine, course: Course, facts: Facts) -> Image:
+    """The built image as the engine knows it, or the course's own that the exercise is about."""
+    if exercise.image:
+        return engine.image(References(engine, course).image(exercise.image))
+    made: Build = facts.get("build")
+    return engine.image(made.image)
 
 
 @fact
@@ -203,33 +309,14 @@ class Retrained:
 
 
 @fact
-def retrained(
-    build: Build,
-    context: Context,
-    dockerfile: Dockerfile,
-    engine: Engine,
-    exercise: Exercise,
-    judge: Judge,
-    scratch: Path,
-    watcher: Watcher,
-) -> Retrained:
+def retrained(build: Build, builder: Builder, dockerfile: Dockerfile) -> Retrained:
     """The same build with one line of train.py changed: proves where the model comes from."""
     token = f"lab{secrets.token_hex(16)}"
-    folder = scratch / "retrained"
-    shutil.copytree(context.folder, folder, symlinks=True)
+    folder = builder.copy("retrained")
     script = folder / "train.py"
     script.write_text(script.read_text().replace(TAG_LINE, f'TAG = "{token}"'))
-    request = Request(folder, engine.labels("canary"), limits=exercise.limits)
-    made = run_build(
-        engine.connection,
-        request,
-        parsed=dockerfile,
-        data_root=engine.data_root,
-        cancel=watcher.cancel,
-    )
-    if not made.image:
-        raise judge.error(made, exercise.limits)
-    return Retrained(token, Reader(engine, made.image))
+    made = builder.make(folder, parsed=dockerfile)
+    return Retrained(token, Reader(builder.engine, made.image))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Lists every path of an image without running anything of it.
+"""Lists every path of an image, and streams its layers, without running anything of it.
 
 The listing of the same layers is the same for ever, so it is kept in LAB_HOME. Reading one file's
-bytes is ``engine``'s.
+bytes is ``engine``'s; what is in the layers is ``layers``'.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import os
 import subprocess
 import tarfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from grader.errors import EngineError
 from grader.host.home import home
@@ -38,29 +39,46 @@ class File:
     link: str = ""
 
 
-def exported(docker: str, environment: Mapping[str, str], container: str) -> tuple[File, ...]:
-    """Every path of a container's file system, from the client's ``docker export``.
+@contextlib.contextmanager
+def _streamed(words: list[str], environment: Mapping[str, str]) -> Iterator[IO[bytes]]:
+    """What a command of Docker's client writes, to be read to its end.
 
     The client and not its API: copying 500 MB through a Python HTTP stack takes twice as long.
     """
-    command = [docker, "export", container]
     said = ""
     try:
         with subprocess.Popen(
-            command,
+            words,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as process:
-            with tarfile.open(fileobj=process.stdout, mode="r|", bufsize=BUFFER) as tar:
-                listing = tuple(_file(member) for member in tar)
-            process.stdout.read() if process.stdout else None  # padding: else the client is cut off
-            said = process.stderr.read().decode("utf-8", "replace") if process.stderr else ""
+            assert process.stdout is not None
+            assert process.stderr is not None
+            yield process.stdout
+            while process.stdout.read(BUFFER):  # padding: else the client is cut off
+                pass
+            said = process.stderr.read().decode("utf-8", "replace")
     except (tarfile.TarError, OSError) as err:
         raise EngineError(f"The image's files cannot be read: {err}") from err
     if process.returncode:  # a listing that was cut off reads like a short one
         raise EngineError(f"The image's files cannot be read: {said.strip()}")
-    return listing
+
+
+def saved(
+    docker: str, environment: Mapping[str, str], image: str
+) -> contextlib.AbstractContextManager[IO[bytes]]:
+    """The stream of ``docker save``; a mistake in reading it is raised as an EngineError."""
+    return _streamed([docker, "save", image], environment)
+
+
+def exported(docker: str, environment: Mapping[str, str], container: str) -> tuple[File, ...]:
+    """Every path of a container's file system, from the client's ``docker export``."""
+    with (
+        _streamed([docker, "export", container], environment) as stream,
+        tarfile.open(fileobj=stream, mode="r|", bufsize=BUFFER) as tar,
+    ):
+        return tuple(_file(member) for member in tar)
 
 
 def _file(member: tarfile.TarInfo) -> File:

@@ -1,7 +1,7 @@
-"""Talks to a submission's server from a container of our own that shares its network namespace.
+"""Looks at a submission's container from one of our own that shares its network or its processes.
 
-So the server needs no network and no port on this machine, and nothing that it prints counts:
-only what our probe measured does. The probe's interpreter is the base image's, not the student's.
+So a server needs no network and no port on this machine, and nothing that it prints counts: only
+what our probe measured does. The probe's interpreter is the base image's, not the student's.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from grader.engine import PROBE_IMAGE, Engine, State
 from grader.errors import EngineError
 
+# Runs before every script in the probe: hands it its question.
+_HEAD = """
+import base64, json, sys, zlib
+ask = json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
+"""
+
 # Runs inside the probe; standard library only, in one piece. 127.0.0.2 is local too, but a server
 # bound to 127.0.0.1 does not answer there: what listens for the world is told from what does not.
 SCRIPT = r"""
-import base64, http.client, json, sys, time, zlib
-ask = json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
+import http.client, time
 port, end = ask["port"], time.monotonic() + ask["seconds"]
 said = {"ready_at": None, "status": None, "error": "", "loopback_only": False, "answers": []}
 
@@ -75,6 +80,7 @@ if wait():
     questions()
 print(json.dumps(said))
 """
+Share = Literal["network", "pid"]
 POLL = 0.03  # seconds between two looks at the two containers
 GRACE = 15  # seconds that the probe may take longer than it was told
 
@@ -97,18 +103,41 @@ def talk(
     the container stops on its own, and raises. Raises EngineError when the probe cannot run.
     """
     ask = {"port": port, "seconds": seconds, "ready": ready, "path": path, "bodies": bodies}
+    return inject(engine, container, SCRIPT, ask, seconds=seconds, ended=ended)
+
+
+def inject(
+    engine: Engine,
+    container: str,
+    script: str,
+    ask: Mapping[str, Any],
+    *,
+    seconds: float,
+    ended: Callable[[State], None],
+    share: Share = "network",
+) -> dict[str, Any]:
+    """Run a script of ours beside ``container`` and give the JSON object that it printed last.
+
+    ``script`` is Python, standard library only; it finds its question in ``ask``. It shares the
+    container's network, or its processes (then as root, allowed to read /proc of all of them).
+    ``ended`` is called with the state when the container stops on its own, and raises. Raises
+    EngineError when the probe cannot run or is not done after ``seconds`` and a grace.
+    """
     packed = base64.b64encode(zlib.compress(json.dumps(ask).encode())).decode()
+    own: dict[str, Any] = {"network": f"container:{container}"}
+    if share == "pid":
+        own = {"pid_mode": f"container:{container}", "cap_add": ["SYS_PTRACE"]}
     probe = engine.create(
         PROBE_IMAGE,
         kind="probe",
-        entrypoint=["/usr/local/bin/python3", "-I", "-S", "-c", SCRIPT, packed],
+        entrypoint=["/usr/local/bin/python3", "-I", "-S", "-c", _HEAD + script, packed],
         command=[],
-        network=f"container:{container}",
         memory=128_000_000,
         pids=32,
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
+        **own,
     )
     _start(engine, probe, lambda: _still_there(engine, container, ended))
     _wait(engine, container, probe, time.monotonic() + seconds + GRACE, ended)

@@ -18,7 +18,7 @@ import pytest
 
 from grader import build as module
 from grader.build import Build, Request, build
-from grader.buildlog import BuildEvent
+from grader.buildlog import BuildEvent, BuildLog
 from grader.cgroups import CgroupUnavailable
 from grader.dockerfile import Dockerfile
 from grader.errors import EngineError
@@ -96,6 +96,12 @@ OPTIONS: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"labels": {"a": "b=c"}}, "", ["--label", "a=b=c"]),
     ({"tag": "x:1"}, "", ["--tag", "x:1"]),
     ({}, "/lab", ["--cgroup-parent", "/lab"]),
+    ({"args": {"A": "b c"}}, "", ["--build-arg", "A=b c"]),
+    ({"secrets": {"key": "hush"}}, "", ["--secret", "id=key,env=LAB_SECRET_0"]),
+    ({"no_cache": True}, "", ["--no-cache"]),
+    ({"file": Path("/d/Dockerfile")}, "", ["--file", "/d/Dockerfile"]),
+    ({"target": "test"}, "", ["--target", "test"]),
+    ({"tar": Path("/t.tar")}, "", ["--output", "type=tar,dest=/t.tar"]),
 ]
 
 
@@ -166,6 +172,28 @@ json.dump([os.environ["DOCKER_HOST"], os.environ.get("BUILDX_NO_DEFAULT_ATTESTAT
            sys.stdin.read(), os.getsid(0) == os.getpid()], open({str(seen)!r}, "w")); done()"""
     run(client(script))
     assert json.loads(seen.read_text()) == ["unix:///nowhere.sock", "1", "", True]
+
+
+def test_a_secret_is_in_the_clients_environment_and_not_on_its_command_line(
+    client: Callable[..., Connection], tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen.json"
+    script = f"""
+json.dump([[v for k, v in os.environ.items() if k.startswith("LAB_SECRET_")], sys.argv],
+          open({str(seen)!r}, "w")); done()"""
+    request = Request(tmp_path, secrets={"one": "hush", "two": "quiet"})
+    build(client(script), request)
+    values, command = json.loads(seen.read_text())
+    assert values == ["hush", "quiet"]
+    assert not [word for word in command if "hush" in word or "quiet" in word]
+
+
+@pytest.mark.parametrize(
+    ("code", "stopped", "ok"), [(0, "", True), (1, "", False), (0, "time", False)]
+)
+def test_a_build_without_an_image_can_be_a_good_one(code: int, stopped: str, *, ok: bool) -> None:
+    made = Build("", (), 1.0, BuildLog(None, None), exit_code=code, stopped=stopped)
+    assert made.ok is ok
 
 
 def test_a_client_that_is_not_there_is_the_machines_fault(

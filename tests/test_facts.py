@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,9 @@ from typing import Any
 import pytest
 
 from grader import facts
+from grader.build import Build, Request
+from grader.buildlog import BuildLog
+from grader.context import Context
 from grader.course import Course
 from grader.engine import State
 from grader.errors import EngineError, NotMeasurable, SubmissionError
@@ -150,13 +152,13 @@ def test_every_fact_needs_only_what_there_is() -> None:
 
 
 def test_a_dockerfile_is_read(folder: Callable[..., Path]) -> None:
-    assert facts.dockerfile(folder(Dockerfile="FROM a:1\n")).stages[0].base == "a:1"
+    assert facts.read_dockerfile(folder(Dockerfile="FROM a:1\n")).stages[0].base == "a:1"
 
 
 def test_a_link_inside_the_folder_is_followed(folder: Callable[..., Path]) -> None:
     place = folder(other="FROM a:1\n")
     (place / "Dockerfile").symlink_to("other")
-    assert facts.dockerfile(place).stages[0].base == "a:1"
+    assert facts.read_dockerfile(place).stages[0].base == "a:1"
 
 
 def test_a_link_out_of_the_folder_is_not(folder: Callable[..., Path], tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_a_link_out_of_the_folder_is_not(folder: Callable[..., Path], tmp_path: 
     place = folder()
     (place / "Dockerfile").symlink_to(tmp_path / "other")
     with pytest.raises(SubmissionError, match="Dockerfile is a link"):
-        facts.dockerfile(place)
+        facts.read_dockerfile(place)
 
 
 @pytest.mark.parametrize("links", [["Dockerfile"], ["b", "Dockerfile"]])
@@ -175,7 +177,7 @@ def test_links_in_a_circle_are_refused_in_words(
     for name, goal in zip(["Dockerfile", "b"], links, strict=False):
         (place / name).symlink_to(goal)
     with pytest.raises(SubmissionError):
-        facts.dockerfile(place)
+        facts.read_dockerfile(place)
 
 
 NEAR = [
@@ -199,7 +201,7 @@ def test_without_a_dockerfile_the_one_that_was_meant_is_named(
 ) -> None:
     place = folder(**files)
     with pytest.raises(SubmissionError) as caught:
-        facts.dockerfile(place)
+        facts.read_dockerfile(place)
     assert str(caught.value) == words.format(name=place.name)
 
 
@@ -210,10 +212,10 @@ def test_a_dockerfile_of_more_than_200_kb_is_refused(
     text = "FROM a:1\n"
     place = folder(Dockerfile=text + "#" * (size - len(text)))
     if fits:
-        assert facts.dockerfile(place).stages
+        assert facts.read_dockerfile(place).stages
         return
     with pytest.raises(SubmissionError, match="larger than 200 kB"):
-        facts.dockerfile(place)
+        facts.read_dockerfile(place)
 
 
 # -- the second build -----------------------------------------------------------------------------
@@ -223,45 +225,108 @@ def test_the_line_that_the_second_build_changes_is_in_the_courses_script(course:
     assert facts.TAG_LINE in (ROOT / "labs" / "app" / "train.py").read_text()
 
 
-def test_every_build_of_a_submission_can_be_cancelled(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Else Ctrl-C waits for the second one."""
-    seen: list[Any] = []
+# -- builds and their variants ---------------------------------------------------------------------
 
-    class Stop(Exception):
+
+class FakeEngine:
+    connection = data_root = None
+
+    def labels(self, kind: str) -> dict[str, str]:
+        return {"kind": kind}
+
+    def ping(self) -> None:
         pass
 
-    def build(*_: Any, **settings: Any) -> Any:
-        seen.append(settings.get("cancel"))
-        raise Stop
 
-    class Source:
-        folder = tmp_path / "context"
-        outside_links = ()
+class FakeJudge:
+    """Says of a failed build what it was told to say."""
 
-    class FakeMachine:
-        connection = data_root = None
+    def __init__(self, error: Exception) -> None:
+        self.error = lambda *_: error
 
-        def labels(self, kind: str) -> dict[str, str]:
-            return {}
 
-        def ping(self) -> None:
-            pass
+def make_builder(folder: Path, error: Exception, watcher: Watcher | None = None) -> facts.Builder:
+    (folder / "context").mkdir()
+    (folder / "context" / "train.py").write_text(f"{facts.TAG_LINE}\n")
+    return facts.Builder(
+        FakeEngine(),
+        Exercise("90-small", "one", "One", "Do it.", (), folder),
+        FakeJudge(error),
+        watcher or Watcher(),
+        Context(folder / "context", 0),
+        folder,
+    )
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Request, dict[str, Any]]]:
+    """Every build that is asked for; each of them fails."""
+    seen: list[tuple[Request, dict[str, Any]]] = []
+
+    def build(_: object, request: Request, **settings: Any) -> Build:
+        seen.append((request, settings))
+        return Build("", (), 1.0, BuildLog(None, None), exit_code=1)
 
     monkeypatch.setattr(facts, "run_build", build)
-    Source.folder.mkdir()
-    (Source.folder / "train.py").write_text(facts.TAG_LINE)
+    return seen
+
+
+def test_every_build_of_a_submission_can_be_cancelled(asked: Any, tmp_path: Path) -> None:
+    """Else Ctrl-C waits for the second one."""
     cancel = threading.Event()
-    everything: dict[str, Any] = {
-        "context": Source,
-        "engine": FakeMachine(),
-        "exercise": Exercise("90-small", "one", "One", "Do it.", (), tmp_path),
-        "scratch": tmp_path,
-        "watcher": Watcher(None, cancel),
-    }
-    for work in (facts.build, facts.retrained):
-        needed = inspect.signature(work).parameters
-        with pytest.raises(Stop):
-            work(**{name: everything.get(name) for name in needed})
-    assert seen == [cancel, cancel]
+    builder = make_builder(tmp_path, SubmissionError("no"), Watcher(None, cancel))
+    with pytest.raises(SubmissionError):
+        facts.build(builder, None, facts.Canary("", "x"))
+    with pytest.raises(SubmissionError):
+        facts.retrained(None, builder, None)
+    assert [settings["cancel"] for _, settings in asked] == [cancel, cancel]
+
+
+def test_a_build_secret_is_given_in_both_ways_and_never_from_the_cache(
+    asked: Any, tmp_path: Path
+) -> None:
+    """As an argument too, for a leak to show; a step that saw an old secret proves nothing."""
+    with pytest.raises(SubmissionError):
+        facts.build(
+            make_builder(tmp_path, SubmissionError("no")), None, facts.Canary("api_key", "t")
+        )
+    request = asked[0][0]
+    assert (request.secrets, request.args, request.no_cache) == (
+        {"api_key": "t"},
+        {"API_KEY": "t"},
+        True,
+    )
+
+
+def test_a_build_without_a_secret_uses_the_cache(asked: Any, tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError):
+        facts.build(make_builder(tmp_path, SubmissionError("no")), None, facts.Canary("", "t"))
+    assert (asked[0][0].secrets, asked[0][0].args, asked[0][0].no_cache) == ({}, {}, False)
+
+
+def test_an_attempt_that_fails_is_a_value(asked: Any, tmp_path: Path) -> None:
+    made = make_builder(tmp_path, SubmissionError("no")).attempt(tmp_path)
+    assert not made.ok
+
+
+def test_an_attempt_that_the_machine_spoiled_is_none(asked: Any, tmp_path: Path) -> None:
+    with pytest.raises(EngineError):
+        make_builder(tmp_path, EngineError("no disk")).attempt(tmp_path)
+
+
+def test_a_canary_is_another_one_each_time(tmp_path: Path) -> None:
+    one = Exercise("90-small", "one", "One", "Do it.", (), tmp_path, secret="api_key")
+    first, second = facts.canary(one), facts.canary(one)
+    assert first.id == "api_key"
+    assert len({first.token, second.token}) == 2
+    assert first.token not in repr(first)  # it must not get into a message
+
+
+def test_a_build_secret_lies_in_the_context_as_a_learner_has_it(
+    course: Course, folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    one = Exercise("90-small", "one", "One", "Do it.", (), tmp_path, secret="api_key")
+    token = facts.Canary("api_key", "tok")
+    made = facts.context(folder(Dockerfile="FROM a:1\n"), course, one, tmp_path / "s", token)
+    assert (made.folder / "api_key.txt").read_text() == "tok"
+    assert "tok" in (made.folder / ".env").read_text()
