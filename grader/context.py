@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.errors import EngineError, SubmissionError
+from grader.given import files as given_files
 
 MAX_FILES = 20_000  # folders counted in
 MAX_DEPTH = 100  # folders inside one another
@@ -56,27 +57,45 @@ def measure(folder: Path, *, max_mb: float) -> tuple[int, list[Path]]:
 
 
 def assemble(
-    submission: Path, app: Path, given: tuple[str, ...], target: Path, *, max_mb: float
+    submission: Path,
+    app: Path,
+    given: tuple[str, ...],
+    target: Path,
+    *,
+    max_mb: float,
+    planted: Mapping[str, str] | None = None,
 ) -> Context:
-    """Copy the submission to ``target`` with the course's given files laid over it."""
+    """Copy the submission to ``target`` with the course's given files laid over it.
+
+    ``planted`` maps the name of a file of ours to what it holds.
+    """
     size, paths = measure(submission, max_mb=max_mb)
     own = tuple(str(p.relative_to(submission)) for p in paths)
     try:
         shutil.copytree(submission, target, symlinks=True, dirs_exist_ok=True)
-        replaced = [n for name in given for n in _lay(app / name, target, name)]
+        laid = given_files(app, given)
+        replaced = [n for name, source in laid.items() for n in _lay(source, target, name)]
+        for name, text in (planted or {}).items():
+            plant(target, name, text)
         size = sum(i.st_size for _, i in _walk(target))
     except (OSError, shutil.Error) as err:
         raise EngineError(f"The submission could not be copied: {err}") from err
     return Context(target, size, own, tuple(sorted(replaced)), tuple(_outside(target)))
 
 
+def plant(target: Path, name: str, text: str) -> None:
+    """Write one file of ours into a copy of a submission, whatever lies in its way there."""
+    goal = target / name
+    for _ in _make_way(target, goal):
+        pass
+    if goal.is_dir() and not goal.is_symlink():
+        shutil.rmtree(goal)
+    goal.unlink(missing_ok=True)
+    goal.write_text(text)
+
+
 def _lay(source: Path, target: Path, name: str) -> Iterator[str]:
-    """Copy one given file or folder; yields what the submission had otherwise."""
-    if source.is_dir():
-        for child in sorted(source.iterdir()):
-            if child.name != "__pycache__":
-                yield from _lay(child, target, f"{name}/{child.name}")
-        return
+    """Copy one given file; yields its name when the submission had it otherwise."""
     goal = target / name
     yield from _make_way(target, goal)
     if goal.is_symlink() or goal.is_dir():

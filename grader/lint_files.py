@@ -16,8 +16,9 @@ from typing import Any
 
 from grader.course import Course
 from grader.errors import SpecError
+from grader.given import is_given, is_junk
 from grader.spec import HINT_STEPS, Exercise, Item, Lab
-from grader.work import is_junk, names, same
+from grader.work import names, same
 
 TELLING = 12  # characters from which on a line of the solution in a hint gives it away
 BIGGEST_FILE = 1_000_000  # bytes
@@ -127,7 +128,7 @@ def _folder_faults(course: Course, exercise: Exercise) -> Iterator[str]:
     elif _twins(starter, solution):
         yield "the starter is the solution"
     for folder in (starter, solution, *_answers(solution, ".wrong"), *_answers(solution, ".right")):
-        if clash := [n for n in names(folder) if _is_given(n, exercise)]:
+        if clash := [n for n in names(folder) if is_given(n, course.app, exercise.given)]:
             yield f"{folder.name} holds {clash[0]}, which is given and would replace it"
 
 
@@ -236,10 +237,6 @@ def _answers(solution: Path, kind: str) -> list[Path]:
 def other_answers(solution: Path) -> list[Path]:
     """The other right answers beside a reference solution."""
     return _answers(solution, ".right")
-
-
-def _is_given(name: str, exercise: Exercise) -> bool:
-    return any(name == g or name.startswith(f"{g.rstrip('/')}/") for g in exercise.given)
 
 
 def _texts(folder: Path) -> Iterator[str]:

@@ -25,10 +25,12 @@ from grader.course import Course
 from grader.dockerfile import Dockerfile
 from grader.engine import PROBE_IMAGE, Engine, State
 from grader.errors import EngineError
+from grader.given import files as given_files
 from grader.host.home import home
 from grader.spec import Exercise, Limits
 
 BASELINE = "baseline"
+SHARED = (BASELINE, "digits")  # the images of ours that exercises are measured against or start
 GIVEN = ("app", "requirements.txt", "requirements-train.txt", "train.py")
 Of = Literal["baseline", "reference"]  # what a check's ``of`` may say
 SECONDS = 900  # a reference build's time is the course's own, not a student's
@@ -75,25 +77,26 @@ class References:
         self._tags: dict[str, str] = {}  # a recipe is read once a run, however many checks ask
 
     def recipe(self, name: str) -> Recipe:
-        """``baseline`` or an exercise's id. Raises UsageError for one that is not there."""
-        if name == BASELINE:
-            folder = self.course.root / "images" / BASELINE
+        """One of ``SHARED`` or an exercise's id. Raises UsageError for one that is not there."""
+        if name in SHARED:
+            folder = self.course.root / "images" / name
             return Recipe(name, folder, GIVEN, (PROBE_IMAGE,))
         one = self.course.exercise(name)
         return Recipe(name, self.course.solution(one), one.given, one.images, one.port)
 
     def all(self) -> list[Recipe]:
-        """The baseline and each exercise's reference that is a Dockerfile."""
-        names = [e.id for lab in self.course.labs() for e in lab.exercises]
-        recipes = [self.recipe(n) for n in (BASELINE, *names)]
+        """The shared images and each exercise's reference that can be built by itself."""
+        exercises = [e for lab in self.course.labs() for e in lab.exercises]
+        names = [e.id for e in exercises if not e.image and not e.secret]
+        recipes = [self.recipe(n) for n in (*SHARED, *names)]
         return [r for r in recipes if (r.folder / "Dockerfile").is_file()]
 
     def key(self, recipe: Recipe) -> str:
         digest = hashlib.sha256()
         for base in recipe.bases:
             digest.update((self.engine.image_id(base) or f"no {base}").encode())
-        roots = [recipe.folder, *(self.course.app / g for g in recipe.given)]
-        for path in (p for root in roots for p in _files(root)):
+        given = given_files(self.course.app, recipe.given)
+        for path in (*_files(recipe.folder), *given.values()):
             digest.update(str(path.relative_to(self.course.root)).encode() + b"\0")
             digest.update(path.read_bytes() + b"\0")
         return digest.hexdigest()[:16]

@@ -58,7 +58,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One task of a lab. ``given`` are paths in ``labs/app`` that are laid under the starter."""
+    """One task of a lab.
+
+    ``given`` are paths in ``labs/app`` that are laid under the starter; of one that ends in a
+    slash, what is in it. ``secret`` is the id of a build secret that the build is given. ``image``
+    names one of the course's own images, where the task is not to write a Dockerfile.
+    """
 
     lab: str
     name: str
@@ -72,6 +77,8 @@ class Exercise:
     minutes: int = 10
     images: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    secret: str = ""
+    image: str = ""
 
     @property
     def id(self) -> str:
@@ -160,6 +167,8 @@ class _Reader:
             minutes=self.number(row, "minutes", int, 10, where=name),
             images=images,
             limits=self.limits(self.take(row, "limits", dict, {}, where=name), name),
+            secret=self.secret(row, name),
+            image=self.shared_image(row, name),
         )
         self.nothing_left(row, name)
         self.given_is_there(exercise)
@@ -178,6 +187,21 @@ class _Reader:
         for name in exercise.given:
             if ".." in Path(name).parts or not (app / name).exists():
                 raise self.wrong(f"{exercise.name}.given", f"there is no {name!r} in {app}")
+
+    def secret(self, row: dict[str, Any], where: str) -> str:
+        id_: str = self.take(row, "secret", str, "", where=where)
+        if id_ and not re.fullmatch(r"[a-z][a-z0-9_]*", id_):
+            raise self.wrong(f"{where}.secret", f"{id_!r} is not small letters, digits and _")
+        return id_
+
+    def shared_image(self, row: dict[str, Any], where: str) -> str:
+        name: str = self.take(row, "image", str, "", where=where)
+        images = self.folder.parent.parent / "images"
+        if name and not (images / name / "Dockerfile").is_file():
+            raise self.wrong(
+                f"{where}.image", f"there is no {name!r} with a Dockerfile in {images}"
+            )
+        return name
 
     def item(self, row: Any, where: str) -> Item:
         name = self.take(self.table(row, f"{where}.check"), "use", str, where=where)

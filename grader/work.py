@@ -15,12 +15,13 @@ from pathlib import Path
 
 from grader.course import Course
 from grader.errors import SpecError, UsageError
+from grader.given import JUNK, is_given, is_junk
+from grader.given import files as given_files
 from grader.progress import Progress
 from grader.results import Outcome, Report
 from grader.spec import HINT_STEPS, Exercise
 
 TRIES_BEFORE_SOLUTION = 5
-JUNK = ("__pycache__", "*.pyc", ".ipynb_checkpoints", ".DS_Store")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def near(path: Path) -> str:
 def own_files(course: Course, exercise: Exercise) -> tuple[str, ...]:
     """What is the learner's to edit: all that is in the work folder and was not given."""
     inside = names(course.workplace(exercise))
-    return tuple(n for n in inside if not _within(n, tuple(exercise.given)))
+    return tuple(n for n in inside if not is_given(n, course.app, exercise.given))
 
 
 def start(course: Course, exercise: Exercise) -> Started:
@@ -131,9 +132,9 @@ def is_untouched(course: Course, exercise: Exercise) -> bool:
     folder, starter = course.workplace(exercise), course.starter(exercise)
     if not folder.is_dir():
         return True
-    given = tuple(exercise.given)
-    mine = {n for n in names(folder) if not _within(n, given)}
-    theirs = {n for n in names(starter) if not _within(n, given)}
+    given = exercise.given
+    mine = {n for n in names(folder) if not is_given(n, course.app, given)}
+    theirs = {n for n in names(starter) if not is_given(n, course.app, given)}
     return mine == theirs and all(same(folder / n, starter / n) for n in mine)
 
 
@@ -235,15 +236,9 @@ def _failed(exercise: Exercise, report: Report | None, progress: Progress) -> Hi
 def _lay(course: Course, exercise: Exercise, folder: Path) -> None:
     """Copy the given files, then the starter over them."""
     folder.mkdir(exist_ok=True)
-    for name in exercise.given:
-        source, target = course.app / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            _copy(source, target)
-        elif source.is_file():
-            shutil.copy2(source, target)
-        else:
-            raise SpecError(f"{exercise.id}: given {name!r} is not in {course.app}")
+    for name, source in given_files(course.app, exercise.given).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, folder / name)
     if not course.starter(exercise).is_dir():
         raise SpecError(f"{exercise.id}: no starter in {course.starter(exercise)}")
     _copy(course.starter(exercise), folder)
@@ -271,11 +266,8 @@ def _keep(course: Course, exercise: Exercise) -> Path:
 
 def _differs(course: Course, exercise: Exercise) -> bool:
     """Whether the work folder holds anything that laying it anew would lose."""
-    folder, want = course.workplace(exercise), dict[str, Path]()
-    for root in (*(course.app / n for n in exercise.given), course.starter(exercise)):
-        base = course.app if root.is_relative_to(course.app) else root
-        inside = names(root) if root.is_dir() else [""]
-        want |= {(root / n).relative_to(base).as_posix(): root / n for n in inside}
+    folder, starter = course.workplace(exercise), course.starter(exercise)
+    want = given_files(course.app, exercise.given) | {n: starter / n for n in names(starter)}
     if set(names(folder)) != want.keys():
         return True
     return not all(same(folder / name, source) for name, source in want.items())
@@ -290,15 +282,6 @@ def names(folder: Path) -> list[str]:
         folders[:] = [f for f in folders if not is_junk(f)]
         found += [here / f for f in (*files, *links) if not is_junk(f)]
     return sorted(p.relative_to(folder).as_posix() for p in found)
-
-
-def is_junk(name: str) -> bool:
-    """Whether a file or folder of that name is something that a program left behind."""
-    return any(Path(name).match(pattern) for pattern in JUNK)
-
-
-def _within(name: str, given: tuple[str, ...]) -> bool:
-    return any(name == g or name.startswith(f"{g.rstrip('/')}/") for g in given)
 
 
 def same(one: Path, other: Path) -> bool:

@@ -51,6 +51,14 @@ def load(place: Path, text: str) -> Lab:
     return Lab.load(place)
 
 
+def test_a_secret_and_an_image_of_the_course_are_read(place: Path) -> None:
+    (place.parent.parent.parent / "images" / "digits").mkdir(parents=True)
+    (place.parent.parent.parent / "images" / "digits" / "Dockerfile").touch()
+    text = TOP + EXERCISE + 'secret = "api_key"\nimage = "digits"\n' + CHECK
+    one = load(place, text)["one"]
+    assert (one.secret, one.image) == ("api_key", "digits")
+
+
 # -- what is right --------------------------------------------------------------------------------
 
 
@@ -306,6 +314,16 @@ MISTAKES = [
         "given that is not there",
         TOP + EXERCISE + 'given = ["no-such"]\n' + CHECK,
         ["given", "no-such"],
+    ),
+    (
+        "secret that no variable could be called",
+        TOP + EXERCISE + 'secret = "api key"\n' + CHECK,
+        ["one.secret", "api key"],
+    ),
+    (
+        "image that the course has not got",
+        TOP + EXERCISE + 'image = "nope"\n' + CHECK,
+        ["one.image", "nope"],
     ),
     (
         "given out of the app",
