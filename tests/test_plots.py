@@ -12,7 +12,7 @@ from tests.sample_course import make_course
 
 pytest.importorskip("matplotlib")
 
-from matplotlib import image as images
+from matplotlib import image as mpl_image
 from matplotlib.figure import Figure
 
 from grader import plots
@@ -21,6 +21,7 @@ from grader.engine import Layer
 from grader.errors import EngineError
 from grader.host.doctor import Row
 from grader.look import File
+from grader.plots import figure, images
 
 BASE = (Layer("", 120_000_000), Layer("RUN set -eux; apt-get install x", 40_000_000))
 NAIVE = (
@@ -69,13 +70,13 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def texts(monkeypatch: pytest.MonkeyPatch, plot: Callable[[], object]) -> str:
     """Every text in the figure that ``plot`` draws."""
     figures: list[Figure] = []
-    real = plots._picture
+    real = images.picture
 
-    def keep(figure: Figure, alt: str) -> plots.Picture:
-        figures.append(figure)
-        return real(figure, alt)
+    def keep(drawn: Figure, alt: str) -> plots.Picture:
+        figures.append(drawn)
+        return real(drawn, alt)
 
-    monkeypatch.setattr(plots, "_picture", keep)
+    monkeypatch.setattr(images, "picture", keep)
     plot()
     found = figures[0].findobj(lambda x: hasattr(x, "get_text"))
     return "\n".join(t.get_text() for t in found)  # type: ignore[attr-defined]
@@ -85,7 +86,7 @@ def texts(monkeypatch: pytest.MonkeyPatch, plot: Callable[[], object]) -> str:
 def test_a_picture_is_a_transparent_png_with_something_on_it(
     name: str, plot: Callable[[], plots.Picture]
 ) -> None:
-    pixels = images.imread(io.BytesIO(plot().png))
+    pixels = mpl_image.imread(io.BytesIO(plot().png))
     alpha = pixels[..., 3]
     assert alpha.min() == 0, name
     assert alpha.max() == 1
@@ -145,12 +146,12 @@ def test_a_base_alone_has_its_own_layers_named(
     ],
 )
 def test_a_layers_kind_is_told_by_its_instruction(layer: str, kind: str) -> None:
-    assert plots._kind(Layer(layer, 1), [Layer(layer, 1)], []) == kind
+    assert images._kind(Layer(layer, 1), [Layer(layer, 1)], []) == kind
 
 
 def test_a_bases_layers_are_known_by_the_base() -> None:
-    assert plots._kind(BASE[1], BASE, [BASE]) == "base image"
-    assert plots._kind(BASE[1], [BASE[1]], [BASE]) == "apt packages"
+    assert images._kind(BASE[1], BASE, [BASE]) == "base image"
+    assert images._kind(BASE[1], [BASE[1]], [BASE]) == "apt packages"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ def test_what_is_here_is_what_the_doctor_says(
 ) -> None:
     found = [Row(key, key, state, "seen") for key, state in rows.items()]
     monkeypatch.setattr("grader.host.doctor.examine", lambda: found)
-    looked = plots._have()
+    looked = images._have()
     assert (looked["engine"], looked["network"]) == have
 
 
@@ -213,7 +214,7 @@ def test_a_gpu_is_one_whatever_its_kind(
     monkeypatch: pytest.MonkeyPatch, seen: str, gpu: bool
 ) -> None:
     monkeypatch.setattr("grader.host.doctor.examine", lambda: [Row("gpu", "GPU", "ok", seen)])
-    assert plots._have()["gpu"] is gpu
+    assert images._have()["gpu"] is gpu
 
 
 @pytest.mark.parametrize(
@@ -231,14 +232,16 @@ def test_odd_input_still_gives_a_picture(plot: Callable[[], plots.Picture]) -> N
     assert plot().png.startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("color", [*plots.KINDS.values(), plots.BLUE, plots.ORANGE, plots.GREEN])
+@pytest.mark.parametrize(
+    "color", [*images.KINDS.values(), figure.BLUE, figure.ORANGE, figure.GREEN]
+)
 def test_text_on_a_bar_is_readable(color: str) -> None:
-    assert contrast(color, plots._readable(color)) >= 4.5
+    assert contrast(color, figure.readable(color)) >= 4.5
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#111111"])
 def test_the_ink_is_readable_in_both_themes(background: str) -> None:
-    assert contrast(plots.INK, background) >= 4
+    assert contrast(figure.INK, background) >= 4
 
 
 def contrast(one: str, other: str) -> float:

@@ -1,46 +1,42 @@
-"""Pictures for the notebooks: what is in an image, how it shrinks, how long it takes to start.
+"""Pictures of images: what is in one, how it shrinks, how long it takes to start; and of the labs.
 
-The only place that imports matplotlib. It judges nothing, and it measures nothing that the engine
-doesn't know already. Colours are Okabe and Ito's, told apart by colour-blind people too; the
-background is transparent and the ink a middle grey, so that both of JupyterLab's themes work.
+It judges nothing, and it measures nothing that the engine doesn't know already.
 """
 
 from __future__ import annotations
 
-import base64
-import functools
-import io
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, ParamSpec
-
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 
 from grader import cells
-from grader.cells import Cell
 from grader.course import Course
 from grader.engine import Engine, Layer
-from grader.errors import GraderError
 from grader.look import File
-from grader.results import Outcome
+from grader.plots.figure import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    WIDTH,
+    Axes,
+    Picture,
+    Rectangle,
+    below,
+    canvas,
+    inside,
+    legend,
+    never_raises,
+    picture,
+    readable,
+    rows,
+)
 from grader.spec import NEEDS, Lab
 from grader.treemap import Box, grouped, squarified
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-P = ParamSpec("P")
 Layers = Sequence[Layer]
 
-INK = "#787878"  # contrast 4.4 on white and 4.3 on JupyterLab's dark background
 KINDS = {
     "base image": "#999999",
     "apt packages": "#D55E00",
@@ -48,49 +44,14 @@ KINDS = {
     "files copied": "#E69F00",
     "anything else": "#CC79A7",
 }
-BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 BASES = ("python:3.11-slim", "distroless-python:3.11")
 NAMED_LAYERS, WORTH_NAMING = 6, 0.002  # how many, and from which share of the biggest image
-WIDTH, DPI = 9.0, 150
 NEED_NAMES = {"engine": "Docker engine", "gpu": "GPU", "network": "internet"}
 WORKING_ENGINE = ("engine", "builder", "bridge", "images")  # rows of `grader doctor`
 ROOM_FOR_NUMBER, ROOM_FOR_SIZE = 0.025, 0.06  # shares of the width: below, text would stick out
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A PNG with a sentence that says what is to be seen, for those who can't see it."""
-
-    png: bytes
-    alt: str
-    width: int = 760
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        data = base64.b64encode(self.png).decode()
-        style = f"width:{self.width}px;max-width:100%;height:auto"
-        html = (
-            f'<img style="{style}" alt="{cells.safe(self.alt)}" src="data:image/png;base64,{data}">'
-        )
-        return {"text/html": html, "text/plain": self.alt}
-
-    def __repr__(self) -> str:
-        return self.alt
-
-
-def _never_raises(plot: Callable[P, Picture]) -> Callable[P, Picture | Cell]:
-    """A picture that can't be drawn is a line that says why."""
-
-    @functools.wraps(plot)
-    def shown(*args: P.args, **kwargs: P.kwargs) -> Picture | Cell:
-        try:
-            return plot(*args, **kwargs)
-        except GraderError as err:
-            return cells.message(err, Outcome.ERROR)
-
-    return shown
-
-
-@_never_raises
+@never_raises
 def layer_bars(images: Mapping[str, str | Layers]) -> Picture:
     """A bar for each image, a piece for each layer; the biggest layers are named below.
 
@@ -103,7 +64,7 @@ def layer_bars(images: Mapping[str, str | Layers]) -> Picture:
     }
     numbers = _numbered(layers, kinds)
     longest = max((_total(found) / 1e6 for found in layers.values()), default=0) or 1
-    with _canvas(0.9 + 0.62 * len(layers) + 0.24 * len(numbers)) as (figure, axes):
+    with canvas(0.9 + 0.62 * len(layers) + 0.24 * len(numbers)) as (figure, axes):
         for row, (name, found) in enumerate(layers.items()):
             pieces = [
                 (layer.size / 1e6, KINDS[kinds[name][at]], numbers.get((name, at), ""))
@@ -111,20 +72,20 @@ def layer_bars(images: Mapping[str, str | Layers]) -> Picture:
                 if layer.size
             ]
             _stack(axes, row, pieces, longest)
-        _rows(axes, list(layers), longest * 1.12, "MB")
+        rows(axes, list(layers), longest * 1.12, "MB")
         seen = {kind for found in kinds.values() for kind in found}
-        _legend(figure, {kind: color for kind, color in KINDS.items() if kind in seen})
-        _below(figure, [_named(layers, key, number) for key, number in numbers.items()])
-        return _picture(figure, _layers_in_words(layers))
+        legend(figure, {kind: color for kind, color in KINDS.items() if kind in seen})
+        below(figure, [_named(layers, key, number) for key, number in numbers.items()])
+        return picture(figure, _layers_in_words(layers))
 
 
-@_never_raises
+@never_raises
 def ladder(images: Mapping[str, str | Layers]) -> Picture:
     """The same service in ever smaller images; the light part is what a step took away."""
     layers, _ = _looked_up(images)
     sizes = {name: _total(found) / 1e6 for name, found in layers.items()}
     first = next(iter(sizes.values()), 0) or 1
-    with _canvas(0.9 + 0.5 * len(sizes)) as (figure, axes):
+    with canvas(0.9 + 0.5 * len(sizes)) as (figure, axes):
         before = first
         for row, size in enumerate(sizes.values()):
             axes.barh(row, size, color=BLUE, height=0.66)
@@ -134,17 +95,17 @@ def ladder(images: Mapping[str, str | Layers]) -> Picture:
             text = f"  {size:.0f} MB = {size / first:.0%}"
             axes.text(max(size, before), row, text, va="center", color=INK, weight="bold")
             before = size
-        _rows(axes, list(sizes), max([first, *sizes.values()]) * 1.22, "MB")
-        _legend(figure, {"the image": BLUE, "gone with this step": ORANGE})
+        rows(axes, list(sizes), max([first, *sizes.values()]) * 1.22, "MB")
+        legend(figure, {"the image": BLUE, "gone with this step": ORANGE})
         steps = ", ".join(f"{n} {s:.0f} MB ({s / first:.0%})" for n, s in sizes.items())
-        return _picture(figure, f"Image sizes down the ladder: {steps}.")
+        return picture(figure, f"Image sizes down the ladder: {steps}.")
 
 
-@_never_raises
+@never_raises
 def startup(times: Mapping[str, Sequence[float]]) -> Picture:
     """Each measured start as a dot, the middle one as a line."""
     longest = max((s for found in times.values() for s in found), default=0) or 1
-    with _canvas(0.9 + 0.45 * len(times)) as (figure, axes):
+    with canvas(0.9 + 0.45 * len(times)) as (figure, axes):
         for row, seconds in enumerate(times.values()):
             if not seconds:
                 continue
@@ -153,46 +114,46 @@ def startup(times: Mapping[str, Sequence[float]]) -> Picture:
             axes.plot([middle, middle], [row - 0.32, row + 0.32], color=ORANGE, linewidth=3)
             text = f"   {middle:.2f} s"
             axes.text(max(seconds), row, text, va="center", color=INK, weight="bold")
-        _rows(axes, list(times), longest * 1.18, "seconds until the first answer")
-        _legend(figure, {"one start": BLUE, "the middle one": ORANGE})
+        rows(axes, list(times), longest * 1.18, "seconds until the first answer")
+        legend(figure, {"one start": BLUE, "the middle one": ORANGE})
         words = (f"{n} {median(s):.2f} s" for n, s in times.items() if s)
-        return _picture(figure, f"Seconds from start to first answer (median): {', '.join(words)}.")
+        return picture(figure, f"Seconds from start to first answer (median): {', '.join(words)}.")
 
 
-@_never_raises
+@never_raises
 def treemap(image: str | Sequence[File], *, under: str = "/") -> Picture:
     """Everything in a folder of an image, as areas: what is twice as big has twice the area."""
     files = _files_of(image) if isinstance(image, str) else image
     boxes = squarified(grouped([(f.path, f.size) for f in files], under))
     total = sum(box.size for box in boxes)
-    with _canvas(4.8) as (figure, axes):
+    with canvas(4.8) as (figure, axes):
         axes.axis("off")
         axes.set(xlim=(0, 1), ylim=(1, 0))
         for rank, box in enumerate(boxes):
             _area(axes, box, _shade(rank))
         axes.set_title(f"{cells.clean(under)}: {total / 1e6:.0f} MB", color=INK, fontsize=10)
         biggest = ", ".join(f"{b.name} {b.size / 1e6:.0f} MB" for b in boxes[:6])
-        return _picture(figure, f"{under} holds {total / 1e6:.0f} MB. The biggest: {biggest}.")
+        return picture(figure, f"{under} holds {total / 1e6:.0f} MB. The biggest: {biggest}.")
 
 
-@_never_raises
+@never_raises
 def capabilities(have: Mapping[str, bool] | None = None) -> Picture:
     """Each lab and what it needs: there, missing, or not needed. ``have`` defaults to a look."""
     labs = Course.find().labs()
     have = _have() if have is None else have
-    with _canvas(0.7 + 0.42 * len(labs)) as (figure, axes):
+    with canvas(0.7 + 0.42 * len(labs)) as (figure, axes):
         for row, lab in enumerate(labs):
             for column, need in enumerate(NEEDS):
                 sign, color = _sign(need in lab.needs, have.get(need, False))
                 _sign_at(axes, column, row, sign, color)
             axes.text(len(NEEDS) - 0.3, row, _verdict(lab, have), va="center", color=INK)
-        _rows(axes, [f"{lab.name}, {lab.title}" for lab in labs], len(NEEDS) + 1.5, "")
+        rows(axes, [f"{lab.name}, {lab.title}" for lab in labs], len(NEEDS) + 1.5, "")
         axes.set(xlim=(-0.5, len(NEEDS) + 1.5))
         axes.set_xticks(range(len(NEEDS)), [NEED_NAMES[need] for need in NEEDS])
         axes.xaxis.tick_top()
         axes.spines["bottom"].set_visible(False)
         told = " ".join(f"{lab.name}: {_verdict(lab, have)}." for lab in labs)
-        return _picture(figure, f"The labs on this machine. {told}")
+        return picture(figure, f"The labs on this machine. {told}")
 
 
 # -- data ------------------------------------------------------------------------------------------
@@ -278,36 +239,11 @@ def _instruction(created_by: str) -> str:
 # -- drawing ---------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
-    with rc_context({"text.parse_math": False}):  # a dollar in a RUN line is no formula
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure, figure.subplots()
-
-
-def _picture(figure: Figure, alt: str) -> Picture:
-    file = io.BytesIO()
-    about = {"Description": alt, "Software": None}
-    figure.savefig(file, format="png", dpi=DPI, transparent=True, metadata=about)
-    return Picture(file.getvalue(), alt)
-
-
-def _rows(axes: Axes, names: Sequence[str], width: float, unit: str) -> None:
-    """One named row for each bar, the first on top, and nothing that is not needed."""
-    axes.set_yticks(range(len(names)), [cells.clean(n) for n in names])
-    axes.set(xlim=(0, width), ylim=(max(len(names), 1) - 0.5, -0.5))
-    axes.set_xlabel(unit, color=INK)
-    axes.tick_params(colors=INK, length=0)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(INK)
-
-
 def _sign_at(axes: Axes, x: float, y: float, sign: str, color: str) -> None:
     if color != INK:
         place = (x - 0.36, y - 0.36), 0.72, 0.72
         axes.add_patch(Rectangle(*place, facecolor=color, edgecolor="none"))
-    ink = INK if color == INK else _readable(color)
+    ink = INK if color == INK else readable(color)
     axes.text(x, y, sign, ha="center", va="center", color=ink, fontsize=13, weight="bold")
 
 
@@ -319,13 +255,9 @@ def _stack(axes: Axes, row: int, pieces: Sequence[tuple[float, str, str]], longe
         share = width / longest
         if number and share > ROOM_FOR_NUMBER:
             text = f"{number} {width:.0f}" if share > ROOM_FOR_SIZE else number
-            _inside(axes, left + width / 2, row, text, color)
+            inside(axes, left + width / 2, row, text, color)
         left += width
     axes.text(left, row, f"  {left:.0f} MB", va="center", color=INK, weight="bold")
-
-
-def _inside(axes: Axes, x: float, y: float, text: str, color: str) -> None:
-    axes.text(x, y, text, ha="center", va="center", color=_readable(color), fontsize=9)
 
 
 def _area(axes: Axes, box: Box, color: str) -> None:
@@ -335,20 +267,7 @@ def _area(axes: Axes, box: Box, color: str) -> None:
     if room > 4 and box.height > 0.05:
         name = box.name if len(box.name) <= room else f"{box.name[: room - 1]}…"
         lines = [name, f"{box.size / 1e6:.1f} MB"] if box.height > 0.1 else [name]
-        _inside(axes, box.x + box.width / 2, box.y + box.height / 2, "\n".join(lines), color)
-
-
-def _legend(figure: Figure, colors: Mapping[str, str]) -> None:
-    patches = [Patch(color=color, label=name) for name, color in colors.items()]
-    legend = figure.legend(
-        handles=patches, loc="outside upper left", ncols=len(patches), frameon=False
-    )
-    for text in legend.get_texts():
-        text.set_color(INK)
-
-
-def _below(figure: Figure, lines: Sequence[str]) -> None:
-    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=9, color=INK)
+        inside(axes, box.x + box.width / 2, box.y + box.height / 2, "\n".join(lines), color)
 
 
 def _named(layers: Mapping[str, Layers], key: tuple[str, int], number: str) -> str:
@@ -366,12 +285,6 @@ def _layers_in_words(layers: Mapping[str, Layers]) -> str:
         size = f"{_total(found) / 1e6:.0f} MB in {sum(x.size > 0 for x in found)} layers"
         lines.append(f"{name}: {size}, the biggest is {top.size / 1e6:.0f} MB: {what}.")
     return " ".join(lines)
-
-
-def _readable(color: str) -> str:
-    """Black or white, whichever is easier to read on it."""
-    red, green, blue = (c**2.2 for c in to_rgb(color))
-    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "white"
 
 
 def _shade(rank: int) -> str:
