@@ -35,6 +35,7 @@ def main(folder: Path) -> None:
         initial_types=[("pixels", FloatTensorType([None, 64]))],
         options={"zipmap": False},  # probabilities as one array, not as a list of dicts
     )
+    onnx_model.opset_import.sort(key=lambda one: one.domain)  # comes from a set, in any order
     set_model_props(onnx_model, {"tag": TAG})
 
     folder.mkdir(parents=True, exist_ok=True)
