@@ -61,9 +61,10 @@ class Build:
 class Request:
     """What to build and how; ``labels`` go on the image.
 
-    ``secrets`` maps an id to its value, ``args`` a build argument to its value. ``file`` is another
-    Dockerfile than the context's own. With ``tar`` the last stage's files are written there, and
-    there is no image.
+    ``secrets`` maps an id to its value, ``args`` a build argument to its value. ``fresh`` is a word
+    of this build alone: no RUN is taken from the cache, nor from a build that runs at the same
+    time. ``file`` is another Dockerfile than the context's own. With ``tar`` the last stage's files
+    are written there, and there is no image.
     """
 
     context: Path
@@ -73,6 +74,7 @@ class Request:
     secrets: Mapping[str, str] = field(default_factory=dict)
     args: Mapping[str, str] = field(default_factory=dict)
     no_cache: bool = False
+    fresh: str = ""
     file: Path | None = None
     target: str = ""
     tar: Path | None = None
@@ -87,6 +89,9 @@ class Request:
         for variable, id_ in zip(self.environment, self.secrets, strict=True):
             words += ["--secret", f"id={id_},env={variable}"]
         words += ["--no-cache"] if self.no_cache else []
+        # A line of /etc/hosts is a part of each RUN's cache key, and stays out of the image.
+        # --no-cache is not enough: BuildKit merges equal steps of two builds that run at once.
+        words += ["--add-host", f"{self.fresh}.invalid:127.0.0.1"] if self.fresh else []
         words += ["--file", str(self.file)] if self.file else []
         words += ["--target", self.target] if self.target else []
         words += ["--output", f"type=tar,dest={self.tar}"] if self.tar else []

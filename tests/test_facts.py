@@ -246,7 +246,7 @@ class FakeJudge:
 
 
 def make_builder(folder: Path, error: Exception, watcher: Watcher | None = None) -> facts.Builder:
-    (folder / "context").mkdir()
+    (folder / "context").mkdir(parents=True)
     (folder / "context" / "train.py").write_text(f"{facts.TAG_LINE}\n")
     return facts.Builder(
         FakeEngine(),
@@ -290,18 +290,19 @@ def test_a_build_secret_is_given_in_both_ways_and_never_from_the_cache(
         facts.build(
             make_builder(tmp_path, SubmissionError("no")), None, facts.Canary("api_key", "t")
         )
+    with pytest.raises(SubmissionError):
+        facts.build(
+            make_builder(tmp_path / "2", SubmissionError("no")), None, facts.Canary("k", "t")
+        )
     request = asked[0][0]
-    assert (request.secrets, request.args, request.no_cache) == (
-        {"api_key": "t"},
-        {"API_KEY": "t"},
-        True,
-    )
+    assert (request.secrets, request.args) == ({"api_key": "t"}, {"API_KEY": "t"})
+    assert len({one.fresh for one, _ in asked} - {""}) == 2
 
 
 def test_a_build_without_a_secret_uses_the_cache(asked: Any, tmp_path: Path) -> None:
     with pytest.raises(SubmissionError):
         facts.build(make_builder(tmp_path, SubmissionError("no")), None, facts.Canary("", "t"))
-    assert (asked[0][0].secrets, asked[0][0].args, asked[0][0].no_cache) == ({}, {}, False)
+    assert (asked[0][0].secrets, asked[0][0].args, asked[0][0].fresh) == ({}, {}, "")
 
 
 def test_an_attempt_that_fails_is_a_value(asked: Any, tmp_path: Path) -> None:
