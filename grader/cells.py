@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.buildlog import BuildEvent
+from grader.opinion import in_words
 from grader.results import Outcome, Report, Result
 
 # Middle tones: each has a contrast of at least 3.6 on white and on JupyterLab's dark background.
@@ -76,10 +77,13 @@ def report(found: Report, note: str = "") -> Cell:
     head = f"{found.lab}/{found.exercise}: {_score(found)}"
     lines = [head, *([note] if note else [])]
     lines += [line for result in found.results for line in _text_row(result)]
+    said = in_words(found.opinions)
     rows = "".join(_html_row(result) for result in found.results)
     noted = f"<div>{safe(note)}</div>" if note else ""
     table = f'<table style="border-collapse:collapse;margin:.4em 0">{rows}</table>'
-    return Cell(f"<div><b>{safe(head)}</b>{noted}{table}</div>", "\n".join(map(clean, lines)))
+    second = _fold(said[0].rstrip(":"), "\n".join(said[1:])) if said else ""
+    body = f"<div><b>{safe(head)}</b>{noted}{table}{second}</div>"
+    return Cell(body, "\n".join(map(clean, (*lines, *said))))
 
 
 def building(name: str, events: Iterable[BuildEvent]) -> Cell:
@@ -173,8 +177,12 @@ def _output(result: Result) -> str:
     if result.outcome is Outcome.PASS:
         return ""
     texts = ((key, _lines(value)) for key, value in result.evidence.items())
-    fold = '<details style="margin-top:.2em"><summary>{}</summary>{}</details>'
-    return "".join(fold.format(safe(key), _pre(text)) for key, text in texts if text)
+    return "".join(_fold(key, text) for key, text in texts if text)
+
+
+def _fold(title: str, text: str) -> str:
+    inside = f"<summary>{safe(title)}</summary>{_pre(text)}"
+    return f'<details style="margin-top:.2em">{inside}</details>'
 
 
 def _lines(value: object) -> str:

@@ -19,8 +19,19 @@ from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.errors import EngineError, NotMeasurable, SubmissionError
 from grader.facts import Facts, Watcher
+from grader.given import is_given
 from grader.host.home import static_chosen
-from grader.results import Outcome, Report, Result, errored, failed, skipped, unmeasurable
+from grader.opinion import opinions
+from grader.results import (
+    Opinion,
+    Outcome,
+    Report,
+    Result,
+    errored,
+    failed,
+    skipped,
+    unmeasurable,
+)
 from grader.spec import Exercise, Item
 
 if TYPE_CHECKING:
@@ -62,8 +73,9 @@ def grade(
     with ExitStack() as stack:
         engine, problem = _engine(stack, connection, static)
         scratch = Path(stack.enter_context(_scratch()))
+        course = course or Course.find()
         given = {
-            "course": course or Course.find(),
+            "course": course,
             "exercise": exercise,
             "submission": folder.resolve(),
             "engine": engine,
@@ -74,7 +86,19 @@ def grade(
         rows = _run_all(exercise.items, facts, cancel, engine)
         about = _about(engine, facts, problem)
         results = _told_once(exercise.items, rows)
-    return Report(exercise.lab, exercise.name, results, about, time.monotonic() - start)
+        said = _opinions(course, exercise, facts, results)
+    seconds = time.monotonic() - start
+    return Report(exercise.lab, exercise.name, results, about, seconds, said)
+
+
+def _opinions(
+    course: Course, exercise: Exercise, facts: Facts, results: tuple[Result, ...]
+) -> tuple[Opinion, ...]:
+    """A linter's, where the submission has a Dockerfile of its own that some check has read."""
+    parsed = facts.known("dockerfile")
+    if not parsed or is_given("Dockerfile", course.app, exercise.given):
+        return ()
+    return opinions(parsed.text.encode(), results)
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:

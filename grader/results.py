@@ -69,11 +69,29 @@ def errored(message: str, **evidence: object) -> Result:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """One finding of a linter. ``check`` is the row of ours that measured the same thing, or ""."""
+
+    rule: str
+    level: str
+    line: int
+    message: str
+    check: str = ""
+    outcome: Outcome | None = None
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether we measured that what it warns of is all right."""
+        return self.outcome is Outcome.PASS
+
+
+@dataclass(frozen=True)
 class Report:
     """One submission's results, one row for each check of the lab.toml, in its order.
 
     ``engine`` holds what was measured on: ``version``, ``api``, ``gpu``
     (``none|simulated|nvidia``), ``cgroup``, ``build_limits`` … or ``{"mode": "static"}``.
+    ``opinions`` are a linter's; they carry no marks.
     """
 
     lab: str
@@ -81,6 +99,7 @@ class Report:
     results: tuple[Result, ...]
     engine: Mapping[str, object] = field(default_factory=dict)
     seconds: float = 0
+    opinions: tuple[Opinion, ...] = ()
 
     @property
     def points(self) -> float:

@@ -42,6 +42,7 @@ def test_the_keys_of_a_report_are_those_of_the_contract() -> None:
         "engine",
         "seconds",
         "checks",
+        "second_opinion",
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as encoder
 from typing import Any
 
-from grader.results import Report, Result
+from grader.results import Opinion, Report, Result
 
 VERSION = 1
 
@@ -22,6 +22,19 @@ def as_dict(report: Report) -> dict[str, Any]:
         "engine": dict(report.engine),
         "seconds": round(report.seconds, 3),
         "checks": [_row(result) for result in report.results],
+        "second_opinion": [_opinion(one) for one in report.opinions],
+    }
+
+
+def _opinion(one: Opinion) -> dict[str, Any]:
+    return {
+        "tool": "hadolint",
+        "rule": one.rule,
+        "level": one.level,
+        "line": one.line,
+        "message": one.message,
+        "measured_by": one.check or None,
+        "outcome": one.outcome.value if one.outcome else None,
     }
 
 

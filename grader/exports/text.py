@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grader.opinion import in_words
 from grader.results import Outcome, Report, Result
 
 
@@ -9,6 +10,7 @@ def render(report: Report, *, seconds: bool = True) -> str:
     """``seconds=False`` leaves out what differs from run to run."""
     lines = [f"{report.lab}/{report.exercise}"]
     lines += [line for result in report.results for line in _rows(result)]
+    lines += [f"  {printable(line)}" for line in in_words(report.opinions)]
     lines.append(summary(report) + (f"  ({report.seconds:.1f} s)" if seconds else ""))
     return "\n".join(lines) + "\n"
 
