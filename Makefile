@@ -38,7 +38,7 @@ clean: ## stop it, and remove all state and .venv; says how much disk that frees
 doctor: venv ## what this machine can and can't grade
 	@$(BIN)/grader doctor
 
-bench: venv-dev ## one warm grade against the same Docker operations in a shell script
+bench: venv-dev ## seconds of every exercise and check; ratios to doing it by hand and to another tool
 	@$(BIN)/python -m tests.bench
 
 lint: venv-dev ## style and types only; no engine needed

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from grader.engine import Engine
     from grader.host.connection import Connection
 
-WORKERS = 6
+MOST_WORKERS = 20  # a row mostly waits: for a build, a container, another row
 STATIC = "Not measured: there is no Docker engine here (static mode). `grader doctor` says why."
 
 
@@ -122,7 +122,7 @@ def _run_all(
     items: tuple[Item, ...], facts: Facts, cancel: threading.Event, engine: Engine | None
 ) -> list[_Row]:
     ends: dict[str, Future[_Row]] = {}
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(min(len(items), MOST_WORKERS)) as pool:
         for item in items:
             ends[item.id] = pool.submit(_run, item, facts, dict(ends))
         try:

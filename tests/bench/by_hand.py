@@ -1,7 +1,7 @@
 """One warm grade, as a ratio to the same Docker operations typed one after the other.
 
-Run by ``make bench``; nothing asserts on it. Both sides are run in turn, in one process, on the
-same submission: the course's own answer to 01-multi-stage/two-stages.
+Both sides are run in turn, in one process, on the same submission: the course's own answer to
+01-multi-stage/two-stages.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from grader.course import Course
 from grader.engine import PROBE_IMAGE
+from grader.given import files as given_files
 from grader.grade import grade
-from grader.host.connection import Connection, connect
+from grader.host.connection import Connection
+from tests.bench.clock import seconds
 
 ID = "01-multi-stage/two-stages"
 ROUNDS = 7
@@ -56,22 +56,20 @@ for n in range(20):
 """
 
 
-def main() -> int:
-    course, connection = Course.find(), connect()
+def run(course: Course, connection: Connection) -> None:
     edited, unchanged = (
         _sides(course, connection, edit=True),
         _sides(course, connection, edit=False),
     )
     for name, (ours, by_hand) in (("edited", edited), ("unchanged", unchanged)):
         ours(), by_hand()
-        pairs = [(_seconds(ours), _seconds(by_hand)) for _ in range(ROUNDS)]
+        pairs = [(seconds(ours), seconds(by_hand)) for _ in range(ROUNDS)]
         mine, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
         worst = sorted(one for one, _ in pairs)[-1]
         print(
             f"{name}: grade {mine:.2f} s (worst of {ROUNDS} {worst:.2f} s), by hand {theirs:.2f} s,"
             f" ratio {mine / theirs:.2f}"
         )
-    return 0
 
 
 def _sides(
@@ -80,10 +78,9 @@ def _sides(
     exercise = course.exercise(ID)
     folder = Path(tempfile.mkdtemp(prefix="lab-bench-"))
     shutil.copytree(course.solution(exercise), folder, dirs_exist_ok=True)
-    for name in exercise.given:
-        source = course.app / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / name)
+    for name, source in given_files(course.app, exercise.given).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, folder / name)
     dockerfile = folder / "Dockerfile"
     text = dockerfile.read_text()
 
@@ -111,13 +108,3 @@ def _sides(
         subprocess.run(["bash", "-c", SCRIPT], env=environment, check=True)
 
     return ours, by_hand
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    start = time.monotonic()
-    work()
-    return time.monotonic() - start
-
-
-if __name__ == "__main__":
-    sys.exit(main())
