@@ -370,10 +370,27 @@ class Engine:
         return bytes(raw).decode("utf-8", "replace")
 
     def processes(self, container: str) -> list[tuple[int, int, str]]:
-        """(pid, uid, command) of each process, as the engine's host sees them."""
-        with _translated("list a container's processes"):
-            rows = self.api.top(container, ps_args="-eo pid,uid,args")["Processes"] or []
-        return [(int(pid), int(uid), args) for pid, uid, args, *_ in rows]
+        """(pid, uid, command) of each process, as the engine's host sees them; [] when it ended.
+
+        The UID is 0 as soon as one of a process's threads has 0 as its real, effective or saved
+        one: who can become root again is root.
+        """
+        found: dict[int, tuple[int, int, str]] = {}
+        for pid, *uids, args in self._top(container):
+            uid = 0 if "0" in uids else int(uids[0])
+            before = found.get(int(pid), (0, uid, ""))[1]
+            found[int(pid)] = (int(pid), min(uid, before), args)
+        return list(found.values())
+
+    def _top(self, container: str) -> list[list[str]]:
+        try:
+            with _translated("list a container's processes"):
+                rows = self.api.top(container, ps_args="-eLo pid,uid,ruid,suid,args")
+        except EngineError as err:
+            if "is not running" in str(err):
+                return []
+            raise
+        return list(rows["Processes"] or [])
 
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, running or not; gone already is fine."""

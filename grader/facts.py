@@ -11,7 +11,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 # Facts that ``grade`` hands over instead of working them out.
 GIVEN = ("course", "exercise", "submission", "engine", "scratch", "watcher", "facts")
-TAG_LINE = 'TAG = "course"'  # the line of train.py that says what to write into the model
+# What a second build changes in train.py: what it writes into the model, and how it trains it.
+TAG_LINE, SETTINGS = 'TAG = "course"', "random_state=0, max_iter=500"
+ROUNDS, SEEDS = 12, 10**6  # few rounds: this model need not be good, only another one
 
 
 @dataclass(frozen=True)
@@ -302,21 +304,34 @@ def files(image: Image, engine: Engine) -> tuple[File, ...]:
 
 @dataclass(frozen=True)
 class Retrained:
-    """A second build, from a train.py that writes ``token`` into the model."""
+    """A second build, from a train.py that nobody has seen, and what that one gives by itself."""
 
-    token: str
+    sha256: str
     reader: Reader
 
 
 @fact
-def retrained(build: Build, builder: Builder, dockerfile: Dockerfile) -> Retrained:
-    """The same build with one line of train.py changed: proves where the model comes from."""
-    token = f"lab{secrets.token_hex(16)}"
+def retrained(build: Build, builder: Builder, dockerfile: Dockerfile, course: Course) -> Retrained:
+    """The same build with another training: proves that the model is made by train.py, here.
+
+    The model must be the one that the baseline makes of the same script, byte for byte: a tag
+    alone could be patched into a file that lay ready.
+    """
     folder = builder.copy("retrained")
     script = folder / "train.py"
-    script.write_text(script.read_text().replace(TAG_LINE, f'TAG = "{token}"'))
-    made = builder.make(folder, parsed=dockerfile)
-    return Retrained(token, Reader(builder.engine, made.image))
+    script.write_text(other_training(script.read_text()))
+    with ThreadPoolExecutor(1) as pool:
+        wanted = pool.submit(References(builder.engine, course).trained, script.read_text())
+        made = builder.make(folder, parsed=dockerfile)
+        return Retrained(wanted.result(), Reader(builder.engine, made.image))
+
+
+def other_training(script: str) -> str:
+    """train.py with a tag and settings that are drawn anew each time."""
+    seed = secrets.randbelow(SEEDS) + 1
+    tag = f'TAG = "lab{secrets.token_hex(16)}"'
+    settings = f"random_state={seed}, max_iter={ROUNDS}"
+    return script.replace(TAG_LINE, tag).replace(SETTINGS, settings)
 
 
 @dataclass(frozen=True)

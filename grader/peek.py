@@ -6,6 +6,8 @@ capabilities, zombies. It talks to no server: that is ``probe``'s.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +31,20 @@ def status(pid):
         rows["command"] = file.read(300).replace(b"\0", b" ").decode("utf-8", "replace")
     return rows
 
+def threads(pid):  # one may keep what the first one gave up
+    rows = []
+    for name in os.listdir(f"/proc/{pid}/task"):
+        try:
+            rows.append(status(f"{pid}/task/{name}"))
+        except OSError:
+            pass
+    return [[row["Uid"], row["CapEff"][0]] for row in rows]
+
 found = []
 for name in os.listdir("/proc"):
     if name.isdigit() and int(name) != me:
         try:
-            found.append([int(name), status(name)])
+            found.append([int(name), status(name), threads(name)])
         except OSError:
             pass
 try:
@@ -50,7 +61,8 @@ class Process:
     """One process as the kernel sees it; ``pid`` is the one inside the container.
 
     ``uids`` and ``gids`` are real, effective, saved and file system ID. ``state`` is the kernel's
-    letter, Z for a zombie. ``cap_eff`` is a bit set.
+    letter, Z for a zombie. ``cap_eff`` is a bit set. A user ID of any thread that is 0 counts, and
+    so does a capability that any thread has.
     """
 
     pid: int
@@ -101,19 +113,20 @@ def peek(engine: Engine, container: str, *, ended: Callable[[State], None]) -> P
     said = probe.inject(engine, container, _SCRIPT, {}, seconds=SECONDS, ended=ended, share="pid")
     if said["mounts"] is None:
         raise EngineError("The grader's probe may not read the container's mount table.")
-    processes = tuple(_process(pid, rows) for pid, rows in said["processes"])
+    processes = tuple(_process(*row) for row in said["processes"])
     return Peek(processes, tuple(map(_mount, said["mounts"])))
 
 
-def _process(pid: int, rows: dict[str, Any]) -> Process:
+def _process(pid: int, rows: dict[str, Any], threads: list[tuple[list[str], str]]) -> Process:
+    every = [tuple(map(int, ids)) for ids, _ in threads] or [tuple(map(int, rows["Uid"]))]
     return Process(
         pid=pid,
         ppid=int(rows["PPid"][0]),
-        uids=tuple(map(int, rows["Uid"])),
+        uids=tuple(min(ids) for ids in zip(*every, strict=True)),
         gids=tuple(map(int, rows["Gid"])),
         groups=tuple(map(int, rows["Groups"])),
         state=rows["State"][0],
-        cap_eff=int(rows["CapEff"][0], 16),
+        cap_eff=functools.reduce(operator.or_, (int(c, 16) for _, c in threads), 0),
         no_new_privs=rows.get("NoNewPrivs") == ["1"],
         seccomp=int((rows.get("Seccomp") or ["0"])[0]),
         threads=int(rows["Threads"][0]) if "Threads" in rows else 0,

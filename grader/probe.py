@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -22,8 +23,9 @@ import base64, json, sys, zlib
 ask = json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
 """
 
-# Runs inside the probe; standard library only, in one piece. 127.0.0.2 is local too, but a server
-# bound to 127.0.0.1 does not answer there: what listens for the world is told from what does not.
+# Runs inside the probe; standard library only, in one piece. All of 127.0.0.0/8 is local, but a
+# server bound to 127.0.0.1 answers at no other address of it: what listens for the world is told
+# from what does not. The address is drawn anew each time, so that none can be listened at alone.
 SCRIPT = r"""
 import http.client, time
 port, end = ask["port"], time.monotonic() + ask["seconds"]
@@ -39,7 +41,7 @@ def call(host, method, path, body=None, link=None, timeout=5):
 def wait():
     while time.monotonic() < end:
         try:
-            said["status"], text, link = call("127.0.0.2", "GET", ask["ready"])
+            said["status"], text, link = call(ask["host"], "GET", ask["ready"])
             link.close()
             said["error"] = text[:300].decode("utf-8", "replace")
             if said["status"] == 200:
@@ -48,7 +50,7 @@ def wait():
             said["error"] = f"{type(err).__name__}: {err}"
             # It may have come up between the two questions, so the first one is asked again.
             if isinstance(err, ConnectionRefusedError) and answers("127.0.0.1"):
-                said["loopback_only"] = not answers("127.0.0.2")
+                said["loopback_only"] = not answers(ask["host"])
                 if said["loopback_only"]:
                     return False
         time.sleep(0.02)
@@ -69,7 +71,7 @@ def questions():
         if time.monotonic() > end:
             break
         try:
-            status, text, link = call("127.0.0.2", "POST", ask["path"], json.dumps(body), link)
+            status, text, link = call(ask["host"], "POST", ask["path"], json.dumps(body), link)
             said["answers"].append([status, text[:2000].decode("utf-8", "replace")])
         except (OSError, http.client.HTTPException) as err:
             link = None
@@ -103,7 +105,14 @@ def talk(
     the container stops on its own, and raises. Raises EngineError when the probe cannot run.
     """
     ask = {"port": port, "seconds": seconds, "ready": ready, "path": path, "bodies": bodies}
+    ask["host"] = local_address()
     return inject(engine, container, SCRIPT, ask, seconds=seconds, ended=ended)
+
+
+def local_address() -> str:
+    """An address of this machine's own at which only a server that listens everywhere answers."""
+    dice = random.SystemRandom()
+    return f"127.{dice.randint(1, 254)}.{dice.randint(0, 254)}.{dice.randint(2, 254)}"
 
 
 def inject(

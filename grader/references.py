@@ -48,6 +48,14 @@ _, X, _, y = train_test_split(X, y, test_size=.25, random_state=0, stratify=y)
 print(json.dumps([[[int(v) for v in x], int(l)] for x, l in zip(X, y)]))
 """
 
+# Runs in the baseline image, with a training script as its argument: the model's sum.
+_TRAIN = """
+import hashlib, pathlib, subprocess, sys
+pathlib.Path("/tmp/train.py").write_text(sys.argv[1])
+subprocess.run([sys.executable, "/tmp/train.py", "/tmp/model"], check=True, stdout=sys.stderr)
+print(hashlib.sha256(pathlib.Path("/tmp/model/digits.onnx").read_bytes()).hexdigest())
+"""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -85,11 +93,10 @@ class References:
         return Recipe(name, self.course.solution(one), one.given, one.images, one.port)
 
     def all(self) -> list[Recipe]:
-        """The shared images and each exercise's reference that can be built by itself."""
+        """What some check compares with or some exercise starts."""
         exercises = [e for lab in self.course.labs() for e in lab.exercises]
-        names = [e.id for e in exercises if not e.image and not e.secret]
-        recipes = [self.recipe(n) for n in (*SHARED, *names)]
-        return [r for r in recipes if (r.folder / "Dockerfile").is_file()]
+        wanted = [e for e in exercises if any(i.settings.get("of") == "reference" for i in e.items)]
+        return [self.recipe(n) for n in (*SHARED, *(e.id for e in wanted))]
 
     def key(self, recipe: Recipe) -> str:
         digest = hashlib.sha256()
@@ -166,9 +173,13 @@ class References:
             _save(path, json.dumps(data))
         return data
 
-    def _run(self, tag: str, script: str) -> str:
+    def trained(self, script: str) -> str:
+        """The sha256 of the model that a training script gives in the baseline."""
+        return self._run(self.image(BASELINE), _TRAIN, script).strip()
+
+    def _run(self, tag: str, script: str, *words: str) -> str:
         container = self.engine.create(
-            tag, kind="reference", entrypoint=["python", "-c", script], command=[]
+            tag, kind="reference", entrypoint=["python", "-c", script], command=words
         )
         try:
             self.engine.start(container)

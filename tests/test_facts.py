@@ -221,8 +221,14 @@ def test_a_dockerfile_of_more_than_200_kb_is_refused(
 # -- the second build -----------------------------------------------------------------------------
 
 
-def test_the_line_that_the_second_build_changes_is_in_the_courses_script(course: Course) -> None:
-    assert facts.TAG_LINE in (ROOT / "labs" / "app" / "train.py").read_text()
+def test_the_second_build_changes_what_the_courses_script_writes_and_how_it_trains() -> None:
+    script = (ROOT / "labs" / "app" / "train.py").read_text()
+    assert script.count(facts.TAG_LINE) == script.count(facts.SETTINGS) == 1
+    one, other = facts.other_training(script), facts.other_training(script)
+    assert len({script, one, other}) == 3
+    for text in (one, other):
+        assert facts.TAG_LINE not in text
+        assert facts.SETTINGS not in text
 
 
 # -- builds and their variants ---------------------------------------------------------------------
@@ -278,7 +284,7 @@ def test_every_build_of_a_submission_can_be_cancelled(asked: Any, tmp_path: Path
     with pytest.raises(SubmissionError):
         facts.build(builder, None, facts.Canary("", "x"))
     with pytest.raises(SubmissionError):
-        facts.retrained(None, builder, None)
+        facts.retrained(None, builder, None, None)
     assert [settings["cancel"] for _, settings in asked] == [cancel, cancel]
 
 

@@ -57,6 +57,8 @@ def stages(dockerfile: Dockerfile) -> Result:
 def _loose(base: str) -> str:
     if "@sha256:" in base:
         return ""
+    if "$" in base:
+        return "holds an expression that only the builder works out"
     name = base.rpartition("/")[2]
     tag = name.partition(":")[2]
     if not tag:

@@ -64,6 +64,7 @@ PINNED = [
     ("an ARG without", "ARG B=python\nFROM $B\n", F, 2),
     ("an ARG for the tag", "ARG V=3.11\nFROM python:${V}-slim\n", P, None),
     ("an ARG for latest", "ARG V=latest\nFROM python:$V\n", F, 2),
+    ("an expression", "ARG V=latest-3.11\nFROM python:${V%-3.11}\n", F, 2),
     ("a default of latest", "FROM python:${V:-latest}\n", F, 1),
     ("an ARG without a value", "ARG V\nFROM python:$V\n", F, 2),
     ("an ARG that is nothing", "ARG B\nFROM $B\n", F, 2),

@@ -14,7 +14,6 @@ from grader.results import Outcome
 
 P, F = Outcome.PASS, Outcome.FAIL
 PATH = "/app/models/digits.onnx"
-TOKEN = "lab0123456789abcdef"
 
 
 class Reader:
@@ -36,13 +35,14 @@ class Reference:
 
 # -- built_here -----------------------------------------------------------------------------------
 
+MODEL = b"\x08\x01tag\x00weights"
+SHA = hashlib.sha256(MODEL).hexdigest()
 BUILT = [
-    ("trained in this build", Reader(model=b"\x08\x01" + TOKEN.encode() + b"\x00weights"), P, ""),
-    ("the token alone", Reader(model=TOKEN.encode()), P, ""),
+    ("what the changed script gives", Reader(model=MODEL), P, ""),
     ("committed beforehand", Reader(model=b"\x08\x01course\x00weights"), F, "train.py changes"),
-    ("another run's token", Reader(model=b"lab" + b"9" * 32), F, "not trained in this build"),
-    ("half of the token", Reader(model=TOKEN[:-1].encode()), F, "not trained in this build"),
-    ("not there", Reader(other=TOKEN.encode()), F, f"no file {PATH}"),
+    ("the tag patched in", Reader(model=MODEL + b"\x00"), F, "not trained in this build"),
+    ("one bit", Reader(model=MODEL[:-1] + b"r"), F, "not trained in this build"),
+    ("not there", Reader(other=MODEL), F, f"no file {PATH}"),
     ("empty", Reader(model=b""), F, "not trained in this build"),
 ]
 
@@ -51,15 +51,9 @@ BUILT = [
     ("reader", "outcome", "words"), [b[1:] for b in BUILT], ids=[b[0] for b in BUILT]
 )
 def test_built_here(reader: Any, outcome: Outcome, words: str) -> None:
-    result = model.built_here(Retrained(TOKEN, reader), path=PATH)
+    result = model.built_here(Retrained(SHA, reader), path=PATH)
     assert result.outcome is outcome
     assert words in result.message
-
-
-def test_built_here_never_tells_the_token() -> None:
-    for reader in (Reader(model=TOKEN.encode()), Reader(model=b"x"), Reader()):
-        result = model.built_here(Retrained(TOKEN, reader), path=PATH)  # type: ignore[arg-type]
-        assert TOKEN not in f"{result.message}{result.evidence}"
 
 
 # -- same -----------------------------------------------------------------------------------------
