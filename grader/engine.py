@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -27,6 +26,9 @@ from grader.errors import EngineError, SubmissionError
 from grader.host.cards import advice
 from grader.host.connection import Connection, connect
 from grader.look import File
+from grader.objects import HealthProbe, Image, Layer, State
+
+__all__ = ["PROBE_IMAGE", "Engine", "HealthProbe", "Image", "Layer", "State"]
 
 PROBE_IMAGE = "python:3.11-slim"  # whose Python our probes run; a container of it must work
 OF_SUBMISSION = ("submission", "look")  # the kinds of containers that a student's image is in
@@ -37,60 +39,6 @@ _COMMAND = re.compile(
     r"unable to start container process: (error during container init: )?(exec:? |chdir to cwd )"
     r"|unable to find (user|group) |no command specified"
 )
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One line of an image's history. ``size`` is in bytes, unpacked."""
-
-    created_by: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image as the engine knows it. ``size`` is Σ history sizes, in bytes.
-
-    Not the ``Size`` of inspect: with the containerd store that also counts compressed blobs.
-    """
-
-    id: str
-    layers: tuple[str, ...]
-    history: tuple[Layer, ...]
-    config: Mapping[str, Any]
-
-    @property
-    def size(self) -> int:
-        return sum(layer.size for layer in self.history)
-
-
-@dataclass(frozen=True)
-class HealthProbe:
-    """One run of a HEALTHCHECK. Times are Docker's text; ``exit_code`` is -1 for a time-out."""
-
-    start: str
-    end: str
-    exit_code: int
-    output: str
-
-
-@dataclass(frozen=True)
-class State:
-    """What inspect says of a container now; ``health`` is None without a HEALTHCHECK.
-
-    ``health_probes`` are the last runs, of which the engine keeps five, oldest first.
-    """
-
-    running: bool
-    exit_code: int
-    oom_killed: bool
-    error: str
-    started_at: str
-    health: str | None = None
-    health_log: str = ""
-    health_probes: tuple[HealthProbe, ...] = ()
-    failing_streak: int = 0
-    finished_at: str = ""
 
 
 @contextmanager
@@ -310,20 +258,7 @@ class Engine:
     def state(self, container: str) -> State:
         with _translated("inspect a container"):
             state = self.api.inspect_container(container)["State"]
-        health = state.get("Health") or {}
-        probes = tuple(_health_probe(row) for row in health.get("Log") or ())
-        return State(
-            running=state["Running"],
-            exit_code=state["ExitCode"],
-            oom_killed=state["OOMKilled"],
-            error=state.get("Error") or "",
-            started_at=state["StartedAt"],
-            health=health.get("Status"),
-            health_log=probes[-1].output if probes else "",
-            health_probes=probes,
-            failing_streak=int(health.get("FailingStreak") or 0),
-            finished_at=state.get("FinishedAt") or "",
-        )
+        return State.of(state)
 
     def inspect(self, container: str) -> Mapping[str, Any]:
         """All that the engine says of a container: Config, HostConfig, State, Mounts …"""
@@ -444,11 +379,6 @@ class Engine:
             for volume in self.api.volumes(filters=filters)["Volumes"] or ():
                 with suppress(docker.errors.APIError):
                     self.api.remove_volume(volume["Name"], force=True)
-
-
-def _health_probe(row: Mapping[str, Any]) -> HealthProbe:
-    output = str(row.get("Output") or "")[-2000:]
-    return HealthProbe(str(row["Start"]), str(row["End"]), int(row["ExitCode"]), output)
 
 
 def _command_at_fault(why: str) -> bool:
