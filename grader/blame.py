@@ -25,7 +25,7 @@ CANARY_SECONDS = 60
 SHOWN_LINES = 8
 _LOST = re.compile(
     r"cannot connect to the docker daemon|error during connect|error reading from server"
-    r"|code = unavailable|transport is closing|docker\.sock",
+    r"|code = unavailable|transport is closing",
     re.I,
 )
 _NETWORK = re.compile(

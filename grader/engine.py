@@ -34,11 +34,15 @@ PROBE_IMAGE = "python:3.11-slim"  # whose Python our probes run; a container of 
 OF_SUBMISSION = ("submission", "look")  # the kinds of containers that a student's image is in
 TIMEOUT = 60  # seconds for one API call
 LINE_LENGTH = 500  # characters of one line of a container's output
+BAD_REQUEST = 400
+NOT_REGULAR = 0x8F280000 & ~(1 << 27)  # type bits of Go's file mode: folder, device, pipe, …
 LOG_BYTES = 5_000_000  # what the daemon keeps of one container's output
 _COMMAND = re.compile(
     r"unable to start container process: (error during container init: )?(exec:? |chdir to cwd )"
-    r"|unable to find (user|group) |no command specified"
+    r"|unable to find (user|group) |no command specified|uids and gids must be in range"
 )
+# a file where a folder was meant, a circle of links
+_NO_WAY = re.compile("not a directory|too many links")
 
 
 @contextmanager
@@ -61,6 +65,8 @@ class Engine:
         with _translated("answer"):
             self.api = docker.APIClient(connection.host, version="auto", timeout=TIMEOUT)
         self._info: dict[str, Any] | None = None
+        self._students: set[str] = set()  # containers of a submission's image
+        self.too_big: set[str] = set()  # those that were ended because they filled the disk
 
     @classmethod
     def open(cls, connection: Connection | None = None) -> Engine:
@@ -117,11 +123,22 @@ class Engine:
 
     def image_id(self, name: str) -> str:
         """The id of the image that has this name now; "" when there is none."""
+        if not name or ".." in name:  # would be another question to the API
+            return ""
         with _translated(f"look for {name}"):
             try:
                 return str(self.api.inspect_image(name)["Id"])
             except docker.errors.ImageNotFound:
                 return ""
+            except docker.errors.APIError as err:
+                if err.status_code == BAD_REQUEST:  # no name that an image could have
+                    return ""
+                raise
+
+    def label_names(self, image: str) -> set[str]:
+        with _translated(f"inspect {image}"):
+            config = self.api.inspect_image(image).get("Config") or {}
+        return set(config.get("Labels") or ())
 
     def has_image(self, name: str) -> bool:
         return bool(self.image_id(name))
@@ -161,13 +178,13 @@ class Engine:
             except docker.errors.NotFound:
                 return None
             except docker.errors.APIError as err:
-                if "not a directory" in str(err.explanation):  # a file where a folder was meant
+                if _NO_WAY.search(str(err.explanation)):
                     return None
                 raise
             if link := info.get("linkTarget"):
                 stream.close()
                 return self.read(container, link, limit=limit) if link != path else None
-            if info["size"] > limit:
+            if info["size"] > limit or info["mode"] & NOT_REGULAR:
                 stream.close()
                 return None
             data = io.BytesIO(b"".join(stream))
@@ -222,6 +239,8 @@ class Engine:
                     why = err.explanation or err
                     raise SubmissionError(f"No container can be made of the image: {why}") from err
                 raise
+        if kind in OF_SUBMISSION:
+            self._students.add(str(made["Id"]))
         return str(made["Id"])
 
     def _can_create(self) -> bool:
@@ -242,17 +261,43 @@ class Engine:
                 self.remove(container)
 
     def start(self, container: str) -> str:
-        """Start it. Gives "" or, when the image's own command is at fault, what runc said."""
+        """Start it. Gives "" or, when the image itself is at fault, why it does not start."""
+        if container in self._students and (odd := self._odd_accounts(container)):
+            return odd
         try:
             self.api.start(container)
         except docker.errors.APIError as err:
-            why = err.explanation or str(err)
-            if _command_at_fault(why):
-                return str(why)
-            text = f"Docker failed to start a container: {why}.{advice(str(why))}"
+            why = str(err.explanation or err)
+            if _command_at_fault(why) or (container in self._students and self._can_start()):
+                return why
+            text = f"Docker failed to start a container: {why}.{advice(why)}"
             raise EngineError(text) from err
         except (requests.RequestException, OSError) as err:
             raise EngineError(f"The Docker daemon was lost (start a container): {err}") from err
+        return ""
+
+    def _can_start(self) -> bool:
+        """Whether a container of an image of ours starts: then it is not the machine."""
+        with suppress(EngineError, docker.errors.DockerException, requests.RequestException):
+            canary = self.create(PROBE_IMAGE, kind="canary", command=["true"])
+            self.api.start(canary)
+            return True
+        return False
+
+    def _odd_accounts(self, container: str) -> str:
+        """What is wrong with the lists of users, which the daemon itself opens at the start.
+
+        It would wait for ever at a named pipe, with the container locked.
+        """
+        for path in ("/etc/passwd", "/etc/group"):
+            with _translated(f"read {path}"):
+                try:
+                    stream, info = self.api.get_archive(container, path)
+                except docker.errors.APIError:
+                    continue
+                stream.close()
+            if not info.get("linkTarget") and info["mode"] & NOT_REGULAR:
+                return f"{path} is no ordinary file in this image"
         return ""
 
     def state(self, container: str) -> State:
@@ -326,6 +371,13 @@ class Engine:
                 return []
             raise
         return list(rows["Processes"] or [])
+
+    def written(self) -> dict[str, int]:
+        """Bytes that each of this run's containers of a submission has written to its disk."""
+        filters = {"label": f"{labels.RUN}={self.run}"}
+        with _translated("measure its containers"):
+            rows = self.api.containers(size=True, filters=filters)
+        return {c["Id"]: int(c.get("SizeRw") or 0) for c in rows if c["Id"] in self._students}
 
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, running or not; gone already is fine."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader import references
+from grader import labels, references
 from grader.blame import Judge
 from grader.build import Build, Request
 from grader.build import build as run_build
@@ -274,9 +274,24 @@ def build(builder: Builder, dockerfile: Dockerfile, canary: Canary) -> Build:
             "args": {canary.id.upper(): canary.token},
             "fresh": secrets.token_hex(8),  # another secret alone would not make a RUN run again
         }
+    _no_answers(builder.engine, dockerfile)
     return builder.make(
         builder.context.folder, parsed=dockerfile, kind="submission", told=True, **given
     )
+
+
+def _no_answers(engine: Engine, dockerfile: Dockerfile) -> None:
+    """Refuse the course's own answers as a base or a source, whatever name they go by."""
+    asked = [(stage.line, stage.base) for stage in dockerfile.stages]
+    asked += [(i.line, source) for i in dockerfile.instructions for source in i.sources]
+    for line, name in asked:
+        if dockerfile.stage(name) or name == "scratch":
+            continue
+        if engine.image_id(name) and labels.REFERENCE in engine.label_names(name):
+            raise SubmissionError(
+                f"Line {line} takes {name}, which is the course's own answer. Build yours.",
+                line=line,
+            )
 
 
 def _with_links(error: Exception, context: Context) -> Exception:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.buildlog import BuildEvent
 from grader.course import Course
+from grader.diskguard import guarded
 from grader.errors import EngineError, NotMeasurable, SubmissionError
 from grader.facts import Facts, Watcher
 from grader.given import is_given
@@ -83,7 +84,8 @@ def grade(
             "watcher": Watcher(on_event, cancel),
         }
         facts = Facts(given, no_engine=problem)
-        rows = _run_all(exercise.items, facts, cancel, engine)
+        with guarded(engine, exercise.limits.disk_mb):
+            rows = _run_all(exercise.items, facts, cancel, engine)
         about = _about(engine, facts, problem)
         results = _told_once(exercise.items, rows)
         said = _opinions(course, exercise, facts, results)

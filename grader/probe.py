@@ -17,10 +17,17 @@ from typing import Any, Literal
 from grader.engine import PROBE_IMAGE, Engine, State
 from grader.errors import EngineError
 
-# Runs before every script in the probe: hands it its question.
+# Runs before every script in the probe: hands it its question, and ends it in time with what it
+# has in ``said`` by then. A server that sends a byte a second would keep it busy for ever.
 _HEAD = """
-import base64, json, sys, zlib
+import base64, json, os, signal, sys, zlib
 ask = json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
+said = {}
+def enough(*_):
+    print("\\n" + json.dumps(said), flush=True)
+    os._exit(0)
+signal.signal(signal.SIGALRM, enough)
+signal.setitimer(signal.ITIMER_REAL, ask["seconds"] + 2)
 """
 
 # Runs inside the probe; standard library only, in one piece. All of 127.0.0.0/8 is local, but a
@@ -124,15 +131,18 @@ def inject(
     seconds: float,
     ended: Callable[[State], None],
     share: Share = "network",
+    meanwhile: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Run a script of ours beside ``container`` and give the JSON object that it printed last.
 
-    ``script`` is Python, standard library only; it finds its question in ``ask``. It shares the
+    ``script`` is Python, standard library only; it finds its question in ``ask``, and what it has
+    put into ``said`` is what counts when it is not done 2 s after ``seconds``. It shares the
     container's network, or its processes (then as root, allowed to read /proc of all of them).
-    ``ended`` is called with the state when the container stops on its own, and raises. Raises
-    EngineError when the probe cannot run or is not done after ``seconds`` and a grace.
+    ``ended`` is called with the state when the container stops on its own, and raises;
+    ``meanwhile`` with the probe's id once it runs. Raises EngineError when the probe cannot run.
     """
-    packed = base64.b64encode(zlib.compress(json.dumps(ask).encode())).decode()
+    question = json.dumps({**ask, "seconds": seconds}).encode()
+    packed = base64.b64encode(zlib.compress(question)).decode()
     own: dict[str, Any] = {"network": f"container:{container}"}
     if share == "pid":
         own = {"pid_mode": f"container:{container}", "cap_add": ["SYS_PTRACE"]}
@@ -149,6 +159,7 @@ def inject(
         **own,
     )
     _start(engine, probe, lambda: _still_there(engine, container, ended))
+    meanwhile(probe)
     _wait(engine, container, probe, time.monotonic() + seconds + GRACE, ended)
     return _said(engine, probe)
 
@@ -182,9 +193,9 @@ def _wait(
 
 
 def _said(engine: Engine, probe: str) -> dict[str, Any]:
-    text = engine.output(probe)
+    lines = engine.output(probe).splitlines()
     try:
-        said: dict[str, Any] = json.loads(text)
+        said: dict[str, Any] = json.loads(lines[-1] if lines else "")
     except json.JSONDecodeError as err:
         log = engine.logs(probe)[-300:]
         raise EngineError(f"The grader's probe failed: {log or 'it said nothing'}") from err

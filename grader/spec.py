@@ -32,6 +32,7 @@ class Limits:
     context_mb: float = 100
     ready_seconds: float = 60
     memory_mb: int = 1000
+    disk_mb: float = 2000
     pids: int = 256
 
 

@@ -27,6 +27,8 @@ P, F, S, E = Outcome.PASS, Outcome.FAIL, Outcome.SKIP, Outcome.ERROR
 class FakeEngine:
     """Stands in for the engine: it is only opened, asked what it is, and closed."""
 
+    data_root = None
+
     def __init__(self) -> None:
         self.closed = 0
         self.left = False

@@ -170,6 +170,7 @@ class FakeEngine:
         self.created: list[dict[str, Any]] = []
         self.refuses: Exception | None = None
         self.gone = False
+        self.too_big: set[str] = set()
 
     def create(self, image: str, **settings: Any) -> str:
         if self.refuses:
