@@ -51,11 +51,6 @@ class Build:
     limited: str = ""
     context_bytes: int = 0
 
-    @property
-    def ok(self) -> bool:
-        """Whether it came to its end: with a ``tar`` there is no image to tell."""
-        return self.exit_code == 0 and not self.stopped
-
 
 @dataclass(frozen=True)
 class Request:
@@ -63,8 +58,7 @@ class Request:
 
     ``secrets`` maps an id to its value, ``args`` a build argument to its value. ``fresh`` is a word
     of this build alone: no RUN is taken from the cache, nor from a build that runs at the same
-    time. ``file`` is another Dockerfile than the context's own. With ``tar`` the last stage's files
-    are written there, and there is no image.
+    time. ``file`` is another Dockerfile than the context's own.
     """
 
     context: Path
@@ -77,7 +71,6 @@ class Request:
     fresh: str = ""
     file: Path | None = None
     target: str = ""
-    tar: Path | None = None
 
     def command(self, buildx: tuple[str, ...], iidfile: str, parent: str) -> list[str]:
         words = [*buildx, "build", "--builder", "default", "--progress", "rawjson"]
@@ -94,7 +87,6 @@ class Request:
         words += ["--add-host", f"{self.fresh}.invalid:127.0.0.1"] if self.fresh else []
         words += ["--file", str(self.file)] if self.file else []
         words += ["--target", self.target] if self.target else []
-        words += ["--output", f"type=tar,dest={self.tar}"] if self.tar else []
         return [*words, str(self.context)]
 
     @property

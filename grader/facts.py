@@ -213,7 +213,7 @@ class Builder:
     ) -> Build:
         """Build it; ``how`` are fields of Request. Raises by whose failure it was."""
         made = self._run(folder, parsed, kind, how, told=told)
-        if not made.ok:
+        if not made.image:
             raise _with_links(self.judge.error(made, self.exercise.limits), self.context)
         return made
 
@@ -222,7 +222,7 @@ class Builder:
     ) -> Build:
         """The same, where failing tells something. Raises EngineError for the machine's failure."""
         made = self._run(folder, parsed, kind, how, told=False)
-        if not made.ok:
+        if not made.image:
             error = self.judge.error(made, self.exercise.limits)
             if not isinstance(error, SubmissionError):
                 raise error

@@ -90,7 +90,10 @@ if wait():
 print(json.dumps(said))
 """
 Share = Literal["network", "pid"]
-POLL = 0.03  # seconds between two looks at the two containers
+POLL, LONGEST_POLL = (
+    0.03,
+    0.2,
+)  # seconds between two looks at the two containers, at first and later
 GRACE = 15  # seconds that the probe may take longer than it was told
 
 
@@ -185,11 +188,13 @@ def _still_there(engine: Engine, container: str, ended: Callable[[State], None])
 def _wait(
     engine: Engine, container: str, probe: str, end: float, ended: Callable[[State], None]
 ) -> None:
+    pause = POLL
     while engine.state(probe).running:
         _still_there(engine, container, ended)
         if time.monotonic() > end:
             raise EngineError("The grader's probe did not come back in time.")
-        time.sleep(POLL)
+        time.sleep(pause)
+        pause = min(pause * 1.3, LONGEST_POLL)
 
 
 def _said(engine: Engine, probe: str) -> dict[str, Any]:

@@ -326,7 +326,7 @@ def test_a_build_without_a_secret_uses_the_cache(asked: Any, tmp_path: Path) -> 
 
 def test_an_attempt_that_fails_is_a_value(asked: Any, tmp_path: Path) -> None:
     made = make_builder(tmp_path, SubmissionError("no")).attempt(tmp_path)
-    assert not made.ok
+    assert not made.image
 
 
 def test_an_attempt_that_the_machine_spoiled_is_none(asked: Any, tmp_path: Path) -> None:
