@@ -75,8 +75,8 @@ class Judge:
         said = f"{failed.log.message}\n{step.error if step else ''}"
         if not self._answers() or (_LOST.search(said) and not _own(step)):
             return f"The Docker daemon was lost during the build: {_short(failed)}"
-        if failed.least_free is not None and failed.least_free < DISK_RESERVE:
-            return f"The engine's disk is full: {failed.least_free / 1e6:.0f} MB were left."
+        if why := _full(failed):
+            return why
         if failed.stopped == "time" and failed.log.running is None:
             return (
                 "BuildKit itself did not come to an end in time; no step of the file was running."
@@ -139,6 +139,15 @@ def _own(step: Step | None) -> bool:
     if step is None or step.line is None or _RUNC.search("\n".join((step.error, *step.output))):
         return False
     return bool(_EXIT.search(step.error))
+
+
+def _full(failed: Build) -> str:
+    """Why the engine's disk is the reason; "" when it is not, or when this build filled it."""
+    if failed.least_free is not None and failed.least_free < DISK_RESERVE:
+        return f"The engine's disk is full: {failed.least_free / 1e6:.0f} MB were left."
+    if failed.shared:
+        return "The engine's disk filled up while several builds ran. Try this one by itself."
+    return ""
 
 
 def _stopped(failed: Build, limits: Limits) -> SubmissionError:

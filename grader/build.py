@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grader import runs
 from grader.buildlog import BuildEvent, BuildLog, Step
 from grader.cgroups import CgroupUnavailable, Guard, Limit, remove
 from grader.dockerfile import Dockerfile
@@ -36,6 +37,7 @@ class Build:
 
     ``least_free`` is the least room, in bytes, seen on the engine's disk; None if not seen.
     ``stopped`` is "" or why we stopped it: ``time``, ``log``, ``disk``, ``cancelled``.
+    ``shared`` is whether others were building when it was stopped for the disk, which all fill.
     ``limited`` says how memory and processes were limited: ``cgroup v1``, ``cgroup v2`` or why not.
     """
 
@@ -50,6 +52,7 @@ class Build:
     least_free: int | None = None
     limited: str = ""
     context_bytes: int = 0
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,17 @@ def build(
     """Build once. A failed build is a value; EngineError means that none could be started."""
     _room(data_root)
     log, start = BuildLog(parsed, on_event), time.monotonic()
-    with _guard(connection, request.limits) as (guard, parent, limited), _iidfile() as iidfile:
+    with (
+        _guard(connection, request.limits) as (guard, parent, limited),
+        _iidfile() as iidfile,
+        runs.announced(home().root / "builds") as others,
+    ):
         command = request.command(connection.buildx, iidfile, parent)
         process = _start(connection, command, request.environment)
         watch = _Watch(request.limits, data_root, cancel)
         try:
             stopped = _follow(process, log, watch)
+            shared = stopped == "disk" and others()
         finally:
             _stop(process)
         image = Path(iidfile).read_text().strip() if process.returncode == 0 else ""
@@ -128,6 +136,7 @@ def build(
             least_free=watch.least,
             limited=limited,
             context_bytes=log.context_bytes,
+            shared=shared,
         )
 
 

@@ -1,6 +1,6 @@
 """Names a run, and tells from a name whether that run is over: what it left may then be removed.
 
-Nothing is removed here.
+Nothing of Docker's is removed here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import os
 import re
 import socket
 import uuid
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+SEPARATOR = "+"  # for the slashes of a name, where it is a file's
 _NAME = re.compile(r"(?P<host>[^/]+)/(?P<pid>\d+)/(?P<start>\d+)/[0-9a-f]{8}")
 
 
@@ -28,6 +30,32 @@ def is_over(name: str) -> bool:
         return False
     pid, start = int(match["pid"]), int(match["start"])
     return _started(pid) != start if start else not _exists(pid)
+
+
+@contextmanager
+def announced(folder: Path) -> Iterator[Callable[[], bool]]:
+    """While the block runs, others that use ``folder`` can know; gives whether there are others.
+
+    What is measured of the whole machine says nothing of one of several. A folder that can't be
+    written announces nobody.
+    """
+    mine = folder / fresh().replace("/", SEPARATOR)
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        mine.touch()
+    try:
+        yield lambda: any(_at_work(path) for path in folder.glob("*") if path != mine)
+    finally:
+        with suppress(OSError):
+            mine.unlink()
+
+
+def _at_work(path: Path) -> bool:
+    if not is_over(path.name.replace(SEPARATOR, "/")):
+        return True
+    with suppress(OSError):
+        path.unlink()
+    return False
 
 
 def _started(pid: int) -> int:

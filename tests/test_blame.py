@@ -349,6 +349,14 @@ def test_a_full_disk_is_told_by_the_disk_and_not_by_words(
     assert isinstance(world.judge(case), whose)
 
 
+def test_who_filled_a_disk_that_several_use_is_not_known(world: World) -> None:
+    """The free space is everybody's: another build's layers must cost nobody marks."""
+    alone = run("x", settings={"stopped": "disk"})
+    together = run("x", settings={"stopped": "disk", "shared": True})
+    assert isinstance(world.judge(alone), SubmissionError)
+    assert isinstance(world.judge(together), EngineError)
+
+
 # -- stopped --------------------------------------------------------------------------------------
 
 STOPPED = {

@@ -17,12 +17,14 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from grader import build as module
+from grader import runs
 from grader.build import Build, Request, build
 from grader.buildlog import BuildEvent
 from grader.cgroups import CgroupUnavailable
 from grader.dockerfile import Dockerfile
 from grader.errors import EngineError
 from grader.host.connection import Connection
+from grader.host.home import home
 from grader.spec import Limits
 from tests.conftest import wait_until
 
@@ -355,12 +357,30 @@ def test_without_room_no_build_is_started(
 
 
 def test_a_build_that_fills_the_disk_is_stopped(
-    client: Callable[..., Connection], disk: Callable[..., None], tmp_path: Path
+    client: Callable[..., Connection],
+    disk: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("LAB_HOME", str(tmp_path / "home"))
     disk(10**10, 10**10, 10**10 - 2_000_001)
     limits = Limits(build_seconds=20, build_disk_mb=2)
     made = run(client(SLEEP), limits=limits, data_root=tmp_path)
-    assert made.stopped == "disk"
+    assert (made.stopped, made.shared) == ("disk", False)
+
+
+def test_a_disk_that_others_fill_too_is_said_to_be_shared(
+    client: Callable[..., Connection],
+    disk: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAB_HOME", str(tmp_path / "home"))
+    disk(10**10, 10**10, 10**10 - 2_000_001)
+    with runs.announced(home().root / "builds"):
+        limits = Limits(build_seconds=20, build_disk_mb=2)
+        made = run(client(SLEEP), limits=limits, data_root=tmp_path)
+    assert (made.stopped, made.shared) == ("disk", True)
 
 
 def test_what_it_may_write_it_may_write(

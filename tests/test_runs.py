@@ -48,3 +48,34 @@ def test_without_a_start_the_pid_alone_decides() -> None:
 )
 def test_what_is_not_ours_to_judge_is_never_over(name: str) -> None:
     assert not runs.is_over(name)
+
+
+# -- who else is at work ---------------------------------------------------------------------------
+
+
+def test_one_alone_sees_nobody(tmp_path: Path) -> None:
+    with runs.announced(tmp_path / "builds") as others:
+        assert not others()
+    assert list((tmp_path / "builds").iterdir()) == []
+
+
+def test_two_see_each_other_until_one_is_done(tmp_path: Path) -> None:
+    with runs.announced(tmp_path) as first:
+        with runs.announced(tmp_path) as second:
+            assert first()
+            assert second()
+        assert not first()
+
+
+def test_one_that_was_killed_is_forgotten(tmp_path: Path) -> None:
+    dead = tmp_path / f"{HOST}+4194304+1+00000000"
+    dead.touch()
+    with runs.announced(tmp_path) as others:
+        assert not others()
+    assert not dead.exists()
+
+
+def test_a_folder_that_cannot_be_made_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with runs.announced(tmp_path / "file" / "builds") as others:
+        assert not others()
