@@ -28,9 +28,10 @@ class Result:
     """What one check says.
 
     A check returns it with ``outcome``, ``message``, ``line`` and ``evidence``; ``grade`` fills in
-    the rest from the lab.toml. ``line`` is 1-based in the Dockerfile; ``seconds`` is the wall time
-    until it was known, waiting for facts and for other checks counted in; ``measurable`` is False
-    when this machine cannot tell, and then the points are taken out of the total.
+    the rest from the lab.toml. ``line`` is 1-based in the file that the message is about;
+    ``seconds`` is the wall time until it was known, waiting for facts and for other checks counted
+    in; ``measurable`` is False when this machine cannot tell, and then the points are taken out of
+    the total.
     """
 
     outcome: Outcome
