@@ -77,16 +77,15 @@ class Judge:
             return f"The Docker daemon was lost during the build: {_short(failed)}"
         if why := _full(failed):
             return why
-        if failed.stopped == "time" and failed.log.running is None:
-            return (
-                "BuildKit itself did not come to an end in time; no step of the file was running."
-            )
+        if failed.stopped == "time" and failed.log.asking:
+            return "A registry did not answer in time; no step of the file was running."
         if failed.stopped in ("log", "disk") or _PULL.search(failed.log.message):
             return ""
         shown = failed.log.running or step
         printed = "\n".join(shown.output) if shown else ""
         network = bool(_NETWORK.search(f"{said}\n{printed}"))
-        if not network and (failed.stopped or _own(step) or _PARSE.search(said)):
+        idle = failed.stopped == "time" and shown is None  # BuildKit did not get to a step
+        if not (network or idle) and (failed.stopped or _own(step) or _PARSE.search(said)):
             return ""
         why = self._canary(network=network, apt=bool(_APT.search(f"{said}\n{printed}")))
         return f"This machine cannot build at the moment: {why}{advice(why)}" if why else ""
@@ -159,6 +158,11 @@ def _stopped(failed: Build, limits: Limits) -> SubmissionError:
         "log": f"{where} prints without end: the build was stopped. Make it print less.",
         "disk": f"{where} wrote more than {limits.build_disk_mb:g} MB: the build was stopped.",
     }
+    if step is None and failed.stopped == "time":
+        messages["time"] = (
+            f"The builder was still at work on the file itself when the {limits.build_seconds:g} s"
+            " for a build were over. Does a variable unfold to very much?"
+        )
     line = step.line if step else None
     return SubmissionError(messages[failed.stopped], line=line, evidence=_evidence(failed))
 

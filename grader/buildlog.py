@@ -196,6 +196,13 @@ class BuildLog:
         return next((s for s in self.steps if s.name in names and _is_own(s.name)), None)
 
     @property
+    def asking(self) -> bool:
+        """Whether it was still asking a registry for an image when it was stopped."""
+        questions = ("[internal] load metadata for ", "resolve ")
+        started = (v.name for v in self.vertices.values() if v.started and not v.completed)
+        return any(name.startswith(questions) for name in started)
+
+    @property
     def message(self) -> str:
         """The client's last word on a failure, without its ``ERROR:``."""
         for line in reversed(self.trailer):

@@ -28,7 +28,7 @@ from grader.host.connection import Connection, connect
 from grader.look import File
 from grader.objects import HealthProbe, Image, Layer, State
 
-__all__ = ["PROBE_IMAGE", "Engine", "HealthProbe", "Image", "Layer", "State"]
+__all__ = ["PROBE_IMAGE", "Engine", "HealthProbe", "Image", "Layer", "State", "translated"]
 
 PROBE_IMAGE = "python:3.11-slim"  # whose Python our probes run; a container of it must work
 OF_SUBMISSION = ("submission", "look")  # the kinds of containers that a student's image is in
@@ -46,7 +46,7 @@ _NO_WAY = re.compile("not a directory|too many links")
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.DockerException as err:
@@ -62,7 +62,7 @@ class Engine:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.run = runs.fresh()
-        with _translated("answer"):
+        with translated("answer"):
             self.api = docker.APIClient(connection.host, version="auto", timeout=TIMEOUT)
         self._info: dict[str, Any] | None = None
         self._students: set[str] = set()  # containers of a submission's image
@@ -89,13 +89,13 @@ class Engine:
     # -- the engine itself ---------------------------------------------------------------------
 
     def ping(self) -> None:
-        with _translated("answer"):
+        with translated("answer"):
             self.api.ping()
 
     @property
     def info(self) -> Mapping[str, Any]:
         if self._info is None:
-            with _translated("describe itself"):
+            with translated("describe itself"):
                 self._info = {**self.api.info(), "ApiVersion": self.api.api_version}
         return self._info
 
@@ -125,7 +125,7 @@ class Engine:
         """The id of the image that has this name now; "" when there is none."""
         if not name or ".." in name:  # would be another question to the API
             return ""
-        with _translated(f"look for {name}"):
+        with translated(f"look for {name}"):
             try:
                 return str(self.api.inspect_image(name)["Id"])
             except docker.errors.ImageNotFound:
@@ -136,7 +136,7 @@ class Engine:
                 raise
 
     def label_names(self, image: str) -> set[str]:
-        with _translated(f"inspect {image}"):
+        with translated(f"inspect {image}"):
             config = self.api.inspect_image(image).get("Config") or {}
         return set(config.get("Labels") or ())
 
@@ -144,7 +144,7 @@ class Engine:
         return bool(self.image_id(name))
 
     def image(self, name: str) -> Image:
-        with _translated(f"inspect {name}"):
+        with translated(f"inspect {name}"):
             data = self.api.inspect_image(name)
             lines = self.api.history(name)
         history = tuple(Layer(x.get("CreatedBy") or "", x["Size"]) for x in reversed(lines))
@@ -172,7 +172,7 @@ class Engine:
 
     def read(self, container: str, path: str, *, limit: int = 20_000_000) -> bytes | None:
         """The bytes of one file, links followed inside the container; None if it is not there."""
-        with _translated(f"read {path}"):
+        with translated(f"read {path}"):
             try:
                 stream, info = self.api.get_archive(container, path)
             except docker.errors.NotFound:
@@ -214,7 +214,7 @@ class Engine:
 
         Raises SubmissionError when only this image, made by a student, cannot become a container.
         """
-        with _translated("create a container"):
+        with translated("create a container"):
             config = self.api.create_host_config(
                 network_mode=network,
                 mem_limit=memory,
@@ -290,7 +290,7 @@ class Engine:
         It would wait for ever at a named pipe, with the container locked.
         """
         for path in ("/etc/passwd", "/etc/group"):
-            with _translated(f"read {path}"):
+            with translated(f"read {path}"):
                 try:
                     stream, info = self.api.get_archive(container, path)
                 except docker.errors.APIError:
@@ -301,24 +301,24 @@ class Engine:
         return ""
 
     def state(self, container: str) -> State:
-        with _translated("inspect a container"):
+        with translated("inspect a container"):
             state = self.api.inspect_container(container)["State"]
         return State.of(state)
 
     def inspect(self, container: str) -> Mapping[str, Any]:
         """All that the engine says of a container: Config, HostConfig, State, Mounts …"""
-        with _translated("inspect a container"):
+        with translated("inspect a container"):
             return dict(self.api.inspect_container(container))
 
     def stats(self, container: str) -> Mapping[str, Any]:
         """One reading of its counters; answers at once, without a difference of the CPU time."""
-        with _translated("measure a container"):
+        with translated("measure a container"):
             return dict(self.api.stats(container, stream=False, one_shot=True))
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal to its process 1; one that has ended gets none."""
         try:
-            with _translated(f"send {name}"):
+            with translated(f"send {name}"):
                 self.api.kill(container, name)
         except EngineError as err:
             if "is not running" not in str(err):
@@ -327,25 +327,25 @@ class Engine:
     def stop(self, container: str, seconds: int) -> float:
         """``docker stop`` with that patience; gives the seconds it took."""
         start = time.monotonic()
-        with _translated("stop a container"):
+        with translated("stop a container"):
             self.api.stop(container, timeout=seconds)
         return time.monotonic() - start
 
     def wait(self, container: str, seconds: int) -> int:
         """Wait until it ends; gives its exit code. Raises EngineError after ``seconds``."""
-        with _translated("wait for a container"):
+        with translated("wait for a container"):
             return int(self.api.wait(container, timeout=int(seconds))["StatusCode"])
 
     def logs(self, container: str, *, tail: int = 20, stderr: bool = True) -> str:
         """The last lines of its output, each cut to a length that a report can show."""
-        with _translated("read a container's output"):
+        with translated("read a container's output"):
             raw = self.api.logs(container, stdout=True, stderr=stderr, tail=tail)
         lines = raw.decode("utf-8", "replace").splitlines()
         return "\n".join(line[:LINE_LENGTH] for line in lines[-tail:])
 
     def output(self, container: str) -> str:
         """All of its standard output (at most what the daemon keeps)."""
-        with _translated("read a container's output"):
+        with translated("read a container's output"):
             raw = self.api.logs(container, stdout=True, stderr=False)
         return bytes(raw).decode("utf-8", "replace")
 
@@ -364,7 +364,7 @@ class Engine:
 
     def _top(self, container: str) -> list[list[str]]:
         try:
-            with _translated("list a container's processes"):
+            with translated("list a container's processes"):
                 rows = self.api.top(container, ps_args="-eLo pid,uid,ruid,suid,args")
         except EngineError as err:
             if "is not running" in str(err):
@@ -375,14 +375,18 @@ class Engine:
     def written(self) -> dict[str, int]:
         """Bytes that each of this run's containers of a submission has written to its disk."""
         filters = {"label": f"{labels.RUN}={self.run}"}
-        with _translated("measure its containers"):
+        with translated("measure its containers"):
             rows = self.api.containers(size=True, filters=filters)
         return {c["Id"]: int(c.get("SizeRw") or 0) for c in rows if c["Id"] in self._students}
 
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, running or not; gone already is fine."""
-        with _translated("remove a container"), suppress(docker.errors.NotFound):
-            self.api.remove_container(container, v=True, force=True)
+        try:
+            with translated("remove a container"), suppress(docker.errors.NotFound):
+                self.api.remove_container(container, v=True, force=True)
+        except EngineError as err:
+            if "is already in progress" not in str(err):  # somebody else sweeps, too
+                raise
 
     # -- leaving nothing behind ----------------------------------------------------------------
 
@@ -402,12 +406,12 @@ class Engine:
         return max(0, before - self._used())
 
     def _used(self) -> int:
-        with _translated("measure its disk"):
+        with translated("measure its disk"):
             return int(self.api.df().get("LayersSize") or 0)
 
     def _runs(self) -> set[str]:
         wanted = {"label": labels.RUN}
-        with _translated("list what earlier runs left"):
+        with translated("list what earlier runs left"):
             found = [
                 *(c.get("Labels") for c in self.api.containers(all=True, filters=wanted)),
                 *(i.get("Labels") for i in self.api.images(filters=wanted)),
@@ -418,7 +422,7 @@ class Engine:
 
     def _remove_all(self, wanted: Mapping[str, str]) -> None:
         filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
-        with _translated("clean up"):
+        with translated("clean up"):
             containers = [c["Id"] for c in self.api.containers(all=True, filters=filters)]
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(self.remove, containers))

@@ -85,7 +85,7 @@ def lint(
     if grade is None or static:
         return faults
     todo = [job for lab in found for job in plan(course, lab)]
-    for done in _run(todo, grade, jobs):
+    for done in run(todo, grade, jobs):
         tell(done)
         faults += done.faults
     return faults
@@ -117,7 +117,7 @@ def lint_command(labs: Sequence[str] = (), *, static: bool = False, jobs: int = 
     Exit status: 0 no fault · 1 the course is at fault · 3 only the machine is.
     """
     course, start, cancel = Course.find(), time.monotonic(), threading.Event()
-    grade = None if static else _live(course, cancel)
+    grade = None if static else live(course, cancel)
     jobs = max(1, min(jobs, os.cpu_count() or 1))
     try:
         faults = lint(course, grade=grade, labs=labs, static=static, jobs=jobs, tell=_print)
@@ -131,7 +131,7 @@ def lint_command(labs: Sequence[str] = (), *, static: bool = False, jobs: int = 
     return 1 if ours else 3 if machines else 0
 
 
-def _live(course: Course, cancel: threading.Event) -> Grade:
+def live(course: Course, cancel: threading.Event) -> Grade:
     """The real grader. Raises EngineError at once when there is nothing to grade on."""
     from grader.grade import grade
     from grader.host.connection import connect
@@ -158,7 +158,7 @@ def _load(course: Course, names: Sequence[str]) -> tuple[list[Lab], list[Fault]]
     return labs, faults
 
 
-def _run(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done]:
+def run(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done]:
     """Side by side, in the order in which they end."""
     pool = ThreadPoolExecutor(jobs)
     running: list[Future[Done]] = [pool.submit(_grade, job, grade) for job in todo]

@@ -597,3 +597,13 @@ def test_the_ping_is_asked_before_anything_is_built(world: World) -> None:
     world.answers = False
     world.judge(CANARY["a failed export"])
     assert world.canaries == 0
+
+
+@pytest.mark.parametrize(("canary_works", "whose"), [(True, SubmissionError), (False, EngineError)])
+def test_a_builder_that_never_gets_to_a_step_is_judged_by_a_canary(
+    world: World, canary_works: bool, whose: type
+) -> None:
+    """Variables that unfold to gigabytes keep it busy; so does a daemon that is unwell."""
+    world.canary_works = canary_works
+    error = world.judge(run("x", settings={"stopped": "time"}, step=""))
+    assert isinstance(error, whose)

@@ -348,7 +348,7 @@ def test_the_command_tells_whose_fault_it_is(
     end: tuple[lint_module.Grade, int, str],
 ) -> None:
     grade, status, words = end
-    monkeypatch.setattr(lint_module, "_live", lambda *_: grade)
+    monkeypatch.setattr(lint_module, "live", lambda *_: grade)
     assert lint_command() == status
     out = capsys.readouterr().out
     assert words in out
