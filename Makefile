@@ -7,7 +7,7 @@ STOP := $(if $(wildcard $(BIN)/grader),$(BIN)/grader,$(PYTHON) -m grader)
 BOOT := $(PYTHON) -m grader.host.bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help up test down clean doctor bench lint lock notebooks venv venv-dev
+.PHONY: help up test down clean doctor bench selftest lint lock notebooks venv venv-dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ doctor: venv ## what this machine can and can't grade
 
 bench: venv-dev ## seconds of every exercise and check; ratios to doing it by hand and to another tool
 	@$(BIN)/python -m tests.bench
+
+selftest: venv-dev ## prove the grader on this engine: right and wrong answers, cheats, hostile submissions
+	@$(BIN)/grader selftest
 
 lint: venv-dev ## style and types only; no engine needed
 	$(BIN)/ruff check .

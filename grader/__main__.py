@@ -16,6 +16,7 @@ from pathlib import Path
 from grader.errors import EngineError, GraderError
 
 FORMATS = ("text", "json")
+KINDS = ("good", "wrong", "cheat", "hostile")  # what a selftest grades
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -84,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("labs", nargs="*", metavar="LAB")
     one.add_argument("--static", action="store_true", help="only what needs no Docker engine")
     one.add_argument("--jobs", type=int, default=2)
+
+    one = command("selftest", _selftest, "prove the grader: grade what has a known verdict")
+    one.add_argument("--quick", action="store_true", help="only some of each kind")
+    one.add_argument("--jobs", type=int, default=2)
+    one.add_argument("--only", choices=KINDS, default="", help="one kind only")
 
     one = command("up", _up, "set up the engine and images, prove them, start JupyterLab")
     one.add_argument("--static", action="store_true", help="JupyterLab without a Docker engine")
@@ -188,6 +194,12 @@ def _lint(options: argparse.Namespace) -> int:
     from grader.lint import lint_command
 
     return lint_command(options.labs, static=options.static, jobs=options.jobs)
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    from grader.selftest import selftest_command
+
+    return selftest_command(quick=options.quick, jobs=options.jobs, only=options.only)
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -42,7 +42,7 @@ needs = ["dockerfile.parses"]
 """
 NAMES = (
     *("list", "grade", "start", "check", "hint", "reset", "solution", "progress", "doctor"),
-    *("sync", "lint-course", "up", "down"),
+    *("sync", "lint-course", "selftest", "up", "down"),
 )
 
 

@@ -1,0 +1,3 @@
+"""Always 4."""
+
+raise SystemExit("not the course's")

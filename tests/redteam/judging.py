@@ -1,0 +1,116 @@
+"""What cheats and hostile submissions have in common: grade one case and look at all that it left.
+
+The reader of the cases is the grader's own (``grader.corpus``), so that ``grader selftest`` and the
+tests can't drift apart.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import docker
+import pytest
+
+from grader.corpus import Case, cases
+from grader.course import Course
+from grader.engine import PROBE_IMAGE
+from grader.exports import render
+from grader.grade import grade
+from grader.host.connection import Connection
+from grader.results import Outcome, Report
+from tests.conftest import ROOT
+from tests.live.conftest import leftovers, outcomes
+
+TRIES = 4
+BYSTANDER = {"lab.test": "bystander"}  # somebody else's objects: none of the grader's labels
+ROW = re.compile(r"^  [✓✗–!] +\S+  ", re.M)
+MOST_MESSAGE, MOST_JSON = 20_000, 500_000  # characters of one message, of a whole report
+
+
+def parameters(kind: str) -> list[object]:
+    """One test a case; what is known not to be found out yet is a strict xfail."""
+    known = cases(Course(ROOT), kind)
+    return [pytest.param(c, id=c.name, marks=_marks(c)) for c in known]
+
+
+def _marks(case: Case) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.xfail(reason=case.open, strict=True)] if case.open else []
+
+
+def judge(case: Case, connection: Connection, course: Course) -> None:
+    """The whole verdict, in time, told clearly, and nothing left."""
+    with case.laid_out() as place:
+        report = grade(case.exercise, place, connection, course=course)
+        for _ in range(TRIES if case.alone else 0):  # somebody else may be building
+            if all(r.outcome is not Outcome.ERROR for r in report.results):
+                break
+            report = grade(case.exercise, place, connection, course=course)
+    assert outcomes(report) == {k: v.value for k, v in case.outcomes.items()}, render(
+        report, "text"
+    )
+    assert any(case.says in r.message for r in report.results), render(report, "text")
+    assert report.seconds < case.seconds
+    assert leftovers(connection) == []
+    told_safely(report)
+
+
+def told_safely(report: Report) -> None:
+    """No line of a submission's reads as one of the report's own, and none drives a terminal."""
+    text = render(report, "text")
+    assert all(c == "\n" or c.isprintable() for c in text)
+    assert len(ROW.findall(text)) == len(report.results)
+    flush_left = [line for line in text.splitlines() if line and not line.startswith(" ")]
+    assert flush_left[0] == f"{report.lab}/{report.exercise}"
+    assert len(flush_left) == 2
+    assert flush_left[1].startswith(f"{report.points:g} of {report.max_points:g} points")
+    as_json = render(report, "json")
+    assert json.loads(as_json)["points"] == report.points
+    assert len(as_json) < MOST_JSON
+    assert max(len(r.message) for r in report.results) < MOST_MESSAGE
+
+
+@dataclass(frozen=True)
+class Bystanders:
+    """Objects of somebody else's on the same engine, which no grading may touch."""
+
+    api: docker.APIClient
+    container: str
+    volume: str
+    network: str
+
+    def look(self) -> dict[str, object]:
+        """All of them as they are now; a process keeps its number only while nobody restarts it."""
+        state = self.api.inspect_container(self.container)["State"]
+        return {
+            "container": (state["Running"], state["Pid"], state["StartedAt"]),
+            "volume": self.api.inspect_volume(self.volume)["CreatedAt"],
+            "network": self.api.inspect_network(self.network)["Id"],
+            "base": self.api.inspect_image(PROBE_IMAGE)["Id"],
+        }
+
+
+@contextmanager
+def bystanders(connection: Connection) -> Iterator[Bystanders]:
+    """Made for a while: a running container, a volume and a network."""
+    api = docker.APIClient(connection.host, version="auto")
+    volume = api.create_volume(labels=BYSTANDER)["Name"]
+    name = f"lab-test-{uuid.uuid4().hex[:8]}"
+    network = api.create_network(name, internal=True, labels=BYSTANDER)["Id"]
+    config = api.create_host_config(network_mode="none")
+    command = ["python", "-c", "import time; time.sleep(3600)"]
+    container = api.create_container(
+        PROBE_IMAGE, command=command, labels=BYSTANDER, host_config=config
+    )["Id"]
+    try:
+        api.start(container)
+        yield Bystanders(api, container, volume, network)
+    finally:
+        api.remove_container(container, force=True)
+        api.remove_network(network)
+        api.remove_volume(volume)
+        api.close()
