@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from grader.checks import files
+from grader.dockerfile import Dockerfile
 from grader.look import File
-from grader.results import Outcome
+from grader.results import Outcome, Result
+from grader.users import RunAs, Tree
 
-P, F = Outcome.PASS, Outcome.FAIL
+P, F, S = Outcome.PASS, Outcome.FAIL, Outcome.SKIP
 COMPILER = ["as", "c++", "cc", "cc1", "cc1plus", "cpp", "g++", "gcc", "ld", "make"]
 SHELL = ["apt", "apt-get", "ash", "bash", "busybox", "dash", "dpkg", "sh"]
 REGULAR, HARD, SYMLINK, FOLDER, DEVICE = "0", "1", "2", "5", "3"
@@ -230,3 +232,191 @@ def test_no_apt_lists_adds_up_what_is_left() -> None:
     assert "60.0 MB of apt's files are left" in result.message
     assert "and 55 more" in result.message
     assert result.evidence["bytes"] == 60_000_000
+
+
+# -- not_writable, writable -----------------------------------------------------------------------
+
+ME, ROOT = RunAs("10001:10002", 10001, 10002, frozenset((500,))), RunAs("", 0, 0)
+NOTHING = Dockerfile.parse(b"FROM a:1")
+
+
+def owned(path: str, mode: int = 0o644, *, uid: int = 0, gid: int = 0, **more: str) -> File:
+    return File(path, 10, mode, uid, gid, more.get("kind", REGULAR), more.get("link", ""))
+
+
+def folder(path: str, mode: int = 0o755, **more: int) -> File:
+    return owned(path, mode, kind=FOLDER, **more)  # type: ignore[arg-type]
+
+
+CODE = (folder("/app"), owned("/app/main.py"), folder("/opt"), folder("/opt/venv"))
+HOME = (folder("/home"), folder("/home/me", uid=10001))
+CHANGEABLE: list[tuple[str, list[File], Outcome]] = [
+    ("all is root's", [], P),
+    ("a file of its own", [owned("/app/x", uid=10001)], F),
+    ("a file of its own that it may only read", [owned("/app/x", 0o444, uid=10001)], F),
+    ("a folder of its own", [folder("/app/x", uid=10001)], F),
+    ("the folder itself", [folder("/app", uid=10001)], F),
+    ("everybody's file", [owned("/app/x", 0o646)], F),
+    ("everybody's folder", [folder("/app/x", 0o757)], F),
+    ("everybody's sticky folder", [folder("/app/x", 0o1777)], F),
+    ("its group's file", [owned("/app/x", 0o664, gid=10002)], F),
+    ("another group of its", [owned("/app/x", 0o664, gid=500)], F),
+    ("a group that is not its", [owned("/app/x", 0o664, gid=501)], P),
+    ("another user's", [owned("/app/x", uid=1000)], F),
+    ("in the venv", [owned("/opt/venv/x", uid=10001)], F),
+    ("the folder above", [folder("/opt", uid=10001)], F),
+    ("the top", [folder("/", 0o777)], F),
+    ("a sticky folder above", [folder("/opt", 0o1777)], P),
+    ("its home, without code", [*HOME, owned("/home/me/notes", uid=10001)], P),
+    ("Python in its home", [*HOME, owned("/home/me/a.py", uid=10001)], F),
+    ("compiled Python in its home", [*HOME, owned("/home/me/a.pyc", uid=10001)], F),
+    ("a library in its home", [*HOME, owned("/home/me/a.so", uid=10001)], F),
+    ("a library with a version", [*HOME, owned("/home/me/a.so.1.2", uid=10001)], F),
+    ("a program in its home", [*HOME, owned("/home/me/a", 0o755, uid=10001)], F),
+    ("a program of everybody's", [owned("/usr/bin/a", 0o777)], F),
+    ("a program of another user's", [owned("/srv/a", 0o755, uid=1000)], P),
+    ("an empty file", [*HOME, File("/home/me/a.py", 0, 0o644, 10001, 0, REGULAR)], P),
+    ("a folder called so", [*HOME, folder("/home/me/a.py", uid=10001)], P),
+    (
+        "a link is everybody's, and means nothing",
+        [owned("/app/l", 0o777, kind=SYMLINK, link="x")],
+        P,
+    ),
+    (
+        "a link to what is its own",
+        [*HOME, owned("/home/me/data", uid=10001), owned("/app/l", kind=SYMLINK, link="/home/me")],
+        F,
+    ),
+    ("begins like it", [folder("/apple"), owned("/apple/x", uid=10001)], P),
+    ("a hard link", [owned("/app/x", uid=10001, kind=HARD, link="/app/y")], F),
+]
+
+
+def not_writable(more: list[File], who: RunAs = ME, text: bytes = b"FROM a:1") -> Result:
+    tree = Tree.of((*CODE, *more))
+    return files.not_writable(tree, who, Dockerfile.parse(text), paths=["/app", "/opt/venv"])
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome"), [c[1:] for c in CHANGEABLE], ids=[c[0] for c in CHANGEABLE]
+)
+def test_not_writable(more: list[File], outcome: Outcome) -> None:
+    assert not_writable(more).outcome is outcome
+
+
+def test_not_writable_for_root_is_no_pass() -> None:
+    assert not_writable([], ROOT).outcome is S
+
+
+def test_not_writable_of_what_is_not_there_is_no_pass() -> None:
+    result = files.not_writable(Tree.of(CODE), ME, NOTHING, paths=["/app", "/srv/code"])
+    assert result.outcome is F
+    assert "/srv/code" in result.message
+
+
+def test_not_writable_tells_whose_it_is() -> None:
+    said = not_writable([owned("/app/x", 0o664, uid=10001, gid=7)]).message
+    assert "/app/x (10001:7, mode 0664)" in said
+    assert "UID 10001" in said
+
+
+GIVEN_AWAY = [
+    (b"COPY --chown=10001 app/ /app/", 2),
+    (b"WORKDIR /app\nCOPY --chown=10001 app/ .", 3),
+    (b'WORKDIR /\nWORKDIR app\nCOPY --chmod=777 ["a b", "./"]', 4),
+    (b"ADD --chown=10001 app/x /app/x", 2),
+    (b"COPY --chown=10001 app/ /", 2),
+    (b"COPY app/ /app/", None),
+    (b"COPY --chown=10001 app/ /srv/", None),
+    (b"COPY --chown=10001 app/ /apple/", None),
+    (b"COPY --chown=10001 app/ /app/\nFROM a:1\nCOPY app/ /app/", None),
+]
+
+
+@pytest.mark.parametrize(("lines", "line"), GIVEN_AWAY)
+def test_not_writable_blames_the_line_that_gave_it_away(lines: bytes, line: int | None) -> None:
+    assert not_writable([owned("/app/x", uid=10001)], text=b"FROM a:1\n" + lines).line == line
+
+
+DATA: list[tuple[str, list[File], Outcome]] = [
+    ("its own", [folder("/data", uid=10001)], P),
+    ("its group's", [folder("/data", 0o775, gid=10002)], P),
+    ("everybody's", [folder("/data", 0o777)], P),
+    ("root's", [folder("/data")], F),
+    ("another user's", [folder("/data", uid=1000)], F),
+    ("its own, but it may not write", [folder("/data", 0o555, uid=10001)], F),
+    ("not there", [], F),
+    ("a file", [owned("/data", uid=10001)], F),
+    ("a link to its own", [*HOME, owned("/data", kind=SYMLINK, link="/home/me")], P),
+    ("a link to nothing", [owned("/data", kind=SYMLINK, link="/nowhere")], F),
+]
+
+
+@pytest.mark.parametrize(("more", "outcome"), [d[1:] for d in DATA], ids=[d[0] for d in DATA])
+def test_writable(more: list[File], outcome: Outcome) -> None:
+    text = b"FROM a:1\nCOPY --chown=me:me data/ /data/\n"
+    tree = Tree.of((folder("/tmp", 0o1777), *more))
+    result = files.writable(tree, ME, Dockerfile.parse(text), paths=["/tmp", "/data"])
+    assert result.outcome is outcome
+    if outcome is F:
+        assert "/data" in result.message or "/nowhere" in result.message
+
+
+def test_writable_blames_the_line_that_was_to_give_it() -> None:
+    text = b"FROM a:1\nCOPY --chown=me:me data/ /data/\nRUN useradd me\n"
+    tree = Tree.of((folder("/data"),))
+    assert files.writable(tree, ME, Dockerfile.parse(text), paths=["/data"]).line == 2
+
+
+def test_writable_for_root_is_no_pass() -> None:
+    tree = Tree.of((folder("/data"),))
+    assert files.writable(tree, ROOT, NOTHING, paths=["/data"]).outcome is S
+
+
+# -- hygiene --------------------------------------------------------------------------------------
+
+PATTERNS = [".git", ".env", "*.pyc", "tests", "/root/.cache/*"]
+HYGIENE = [
+    ("nothing of it", owned("/app/main.py"), P),
+    ("in .git", owned("/app/.git/objects/1"), F),
+    (".git as a file", owned("/app/.git"), F),
+    ("not .gitignore", owned("/app/.gitignore"), P),
+    (".env", owned("/app/.env"), F),
+    ("not env", owned("/app/env"), P),
+    ("compiled", owned("/app/x/__pycache__/a.cpython-311.pyc"), F),
+    ("tests", owned("/app/tests/test_a.py"), F),
+    ("not contests", owned("/app/contests/a.py"), P),
+    ("an empty folder", folder("/app/.git"), P),
+    ("a link", owned("/app/.env", kind=SYMLINK, link="x"), F),
+    ("an empty file", File("/app/.env", 0, 0o644, 0, 0, REGULAR), F),
+    ("a cache", owned("/root/.cache/pip/x"), F),
+    ("a cache elsewhere", owned("/srv/root/.cache/pip/x"), P),
+]
+
+
+@pytest.mark.parametrize(("one", "outcome"), [h[1:] for h in HYGIENE], ids=[h[0] for h in HYGIENE])
+def test_hygiene(one: File, outcome: Outcome) -> None:
+    result = files.hygiene((*AROUND, one), patterns=PATTERNS)
+    assert result.outcome is outcome
+    if outcome is F:
+        assert one.path in result.message
+        assert result.evidence["bytes"] == one.size
+
+
+@pytest.mark.parametrize(("size", "outcome"), [(1000, P), (1001, F)])
+def test_hygiene_up_to_a_size(size: int, outcome: Outcome) -> None:
+    one = file("/app/.env", size=size)
+    assert files.hygiene((one,), patterns=PATTERNS, max_kb=1).outcome is outcome
+
+
+@pytest.mark.parametrize(("path", "outcome"), [("/app/.env", F), ("/opt/venv/.env", P)])
+def test_hygiene_under_a_folder(path: str, outcome: Outcome) -> None:
+    assert files.hygiene((file(path),), patterns=PATTERNS, under="/app").outcome is outcome
+
+
+def test_hygiene_adds_up_by_pattern() -> None:
+    many = tuple(file(f"/app/tests/{n}", size=1000) for n in range(30))
+    result = files.hygiene((*many, file("/app/.env", size=5)), patterns=PATTERNS)
+    assert "tests (30 files, 30 kB, like /app/tests/0)" in result.message
+    assert ".env (1 files, 0 kB, like /app/.env)" in result.message
+    assert result.evidence["bytes"] == 30_005
