@@ -38,7 +38,9 @@ class Build:
     ``least_free`` is the least room, in bytes, seen on the engine's disk; None if not seen.
     ``stopped`` is "" or why we stopped it: ``time``, ``log``, ``disk``, ``cancelled``.
     ``shared`` is whether others were building when it was stopped for the disk, which all fill.
-    ``limited`` says how memory and processes were limited: ``cgroup v1``, ``cgroup v2`` or why not.
+    ``frontend`` is "own" where the engine's own one stood in for a ``# syntax=`` that this machine
+    cannot fetch. ``limited`` says how memory and processes were limited: ``cgroup v1``,
+    ``cgroup v2`` or why not.
     """
 
     image: str
@@ -53,6 +55,7 @@ class Build:
     limited: str = ""
     context_bytes: int = 0
     shared: bool = False
+    frontend: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,6 @@ class Request:
     limits: Limits = field(default_factory=Limits)
     secrets: Mapping[str, str] = field(default_factory=dict)
     args: Mapping[str, str] = field(default_factory=dict)
-    no_cache: bool = False
     fresh: str = ""
     file: Path | None = None
     target: str = ""
@@ -84,7 +86,6 @@ class Request:
         words += [w for k, v in self.args.items() for w in ("--build-arg", f"{k}={v}")]
         for variable, id_ in zip(self.environment, self.secrets, strict=True):
             words += ["--secret", f"id={id_},env={variable}"]
-        words += ["--no-cache"] if self.no_cache else []
         # A line of /etc/hosts is a part of each RUN's cache key, and stays out of the image.
         # --no-cache is not enough: BuildKit merges equal steps of two builds that run at once.
         words += ["--add-host", f"{self.fresh}.invalid:127.0.0.1"] if self.fresh else []

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader import labels, references
 from grader.blame import Judge
-from grader.build import Build, Request
-from grader.build import build as run_build
-from grader.buildlog import BuildEvent
+from grader.build import Build
+from grader.builder import Builder, Watcher
 from grader.context import Context, assemble
 from grader.course import Course
 from grader.dockerfile import MOST_BYTES, Dockerfile
@@ -40,14 +38,6 @@ GIVEN = ("course", "exercise", "submission", "engine", "scratch", "watcher", "fa
 # What a second build changes in train.py: what it writes into the model, and how it trains it.
 TAG_LINE, SETTINGS = 'TAG = "course"', "random_state=0, max_iter=500"
 ROUNDS, SEEDS = 12, 10**6  # few rounds: this model need not be good, only another one
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Who is told of a build's progress, and who may cancel it."""
-
-    on_event: Callable[[BuildEvent], None] | None = None
-    cancel: threading.Event | None = None
 
 
 class Facts:
@@ -185,69 +175,6 @@ def judge(engine: Engine, exercise: Exercise) -> Judge:
     )
 
 
-@dataclass(frozen=True)
-class Builder:
-    """Builds the submission, and variants of it, inside its limits."""
-
-    engine: Engine
-    exercise: Exercise
-    judge: Judge
-    watcher: Watcher
-    context: Context
-    scratch: Path
-
-    def copy(self, name: str) -> Path:
-        """A copy of the context, to change something in it."""
-        folder = self.scratch / name
-        shutil.copytree(self.context.folder, folder, symlinks=True)
-        return folder
-
-    def make(
-        self,
-        folder: Path,
-        *,
-        parsed: Dockerfile | None = None,
-        kind: str = "variant",
-        told: bool = False,
-        **how: Any,
-    ) -> Build:
-        """Build it; ``how`` are fields of Request. Raises by whose failure it was."""
-        made = self._run(folder, parsed, kind, how, told=told)
-        if not made.image:
-            raise _with_links(self.judge.error(made, self.exercise.limits), self.context)
-        return made
-
-    def attempt(
-        self, folder: Path, *, parsed: Dockerfile | None = None, kind: str = "variant", **how: Any
-    ) -> Build:
-        """The same, where failing tells something. Raises EngineError for the machine's failure."""
-        made = self._run(folder, parsed, kind, how, told=False)
-        if not made.image:
-            error = self.judge.error(made, self.exercise.limits)
-            if not isinstance(error, SubmissionError):
-                raise error
-        return made
-
-    def _run(
-        self,
-        folder: Path,
-        parsed: Dockerfile | None,
-        kind: str,
-        how: Mapping[str, Any],
-        *,
-        told: bool,
-    ) -> Build:
-        self.engine.ping()
-        return run_build(
-            self.engine.connection,
-            Request(folder, self.engine.labels(kind), limits=self.exercise.limits, **how),
-            parsed=parsed,
-            data_root=self.engine.data_root,
-            on_event=self.watcher.on_event if told else None,
-            cancel=self.watcher.cancel,
-        )
-
-
 @fact
 def builder(
     engine: Engine,
@@ -292,14 +219,6 @@ def _no_answers(engine: Engine, dockerfile: Dockerfile) -> None:
                 f"Line {line} takes {name}, which is the course's own answer. Build yours.",
                 line=line,
             )
-
-
-def _with_links(error: Exception, context: Context) -> Exception:
-    """A link out of the folder is not followed; a build that fails may have wanted it."""
-    if not context.outside_links or not isinstance(error, SubmissionError):
-        return error
-    note = f" Note that {context.outside_links[0]} points out of the folder and is not followed."
-    return SubmissionError(f"{error}{note}", line=error.line, evidence=error.evidence)
 
 
 @fact

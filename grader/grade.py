@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grader.builder import Watcher
 from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.diskguard import guarded
 from grader.errors import EngineError, NotMeasurable, SubmissionError
-from grader.facts import Facts, Watcher
+from grader.facts import Facts
 from grader.given import is_given
 from grader.host.home import static_chosen
 from grader.opinion import opinions

@@ -26,11 +26,11 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from grader.builder import Builder
 from grader.debian import Debian, Security, Update, compare, debian, pending
 from grader.dockerfile import Dockerfile
 from grader.engine import PROBE_IMAGE, Engine, Image
 from grader.errors import EngineError, NotMeasurable, SubmissionError
-from grader.facts import Builder
 from grader.host.home import home
 from grader.look import REGULAR, File
 from grader.registry import fact

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from grader.build import Build
+from grader.builder import Builder
 from grader.course import Course
 from grader.dockerfile import Dockerfile
 from grader.errors import EngineError
-from grader.facts import Builder, Canary, Reader
+from grader.facts import Canary, Reader
 from grader.registry import fact
 
 SCRIPT_SECONDS = 30

@@ -100,7 +100,6 @@ OPTIONS: list[tuple[dict[str, Any], str, list[str]]] = [
     ({}, "/lab", ["--cgroup-parent", "/lab"]),
     ({"args": {"A": "b c"}}, "", ["--build-arg", "A=b c"]),
     ({"secrets": {"key": "hush"}}, "", ["--secret", "id=key,env=LAB_SECRET_0"]),
-    ({"no_cache": True}, "", ["--no-cache"]),
     ({"fresh": "a1"}, "", ["--add-host", "a1.invalid:127.0.0.1"]),
     ({"file": Path("/d/Dockerfile")}, "", ["--file", "/d/Dockerfile"]),
     ({"target": "test"}, "", ["--target", "test"]),

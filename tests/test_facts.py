@@ -9,15 +9,11 @@ from typing import Any
 
 import pytest
 
-from grader import facts, labels
-from grader.build import Build, Request
-from grader.buildlog import BuildLog
-from grader.context import Context
+from grader import facts
 from grader.course import Course
-from grader.dockerfile import Dockerfile
 from grader.engine import State
 from grader.errors import EngineError, NotMeasurable, SubmissionError
-from grader.facts import Facts, Watcher
+from grader.facts import Facts
 from grader.registry import FACTS, Fact
 from grader.spec import Exercise
 from tests.conftest import ROOT
@@ -232,108 +228,6 @@ def test_the_second_build_changes_what_the_courses_script_writes_and_how_it_trai
         assert facts.SETTINGS not in text
 
 
-# -- builds and their variants ---------------------------------------------------------------------
-
-
-class FakeEngine:
-    """``marked`` are the images that carry the label of a reference."""
-
-    connection = data_root = None
-    marked: tuple[str, ...] = ()
-
-    def image_id(self, name: str) -> str:
-        return f"sha256:{name}" if name in (*self.marked, "python:3.11-slim") else ""
-
-    def label_names(self, name: str) -> set[str]:
-        return {labels.REFERENCE} if name in self.marked else {labels.STANDIN}
-
-    def labels(self, kind: str) -> dict[str, str]:
-        return {"kind": kind}
-
-    def ping(self) -> None:
-        pass
-
-
-PLAIN = Dockerfile.parse(b"FROM python:3.11-slim AS one\nFROM one\nCOPY --from=lab/x:1 / /\n")
-
-
-class FakeJudge:
-    """Says of a failed build what it was told to say."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = lambda *_: error
-
-
-def make_builder(folder: Path, error: Exception, watcher: Watcher | None = None) -> facts.Builder:
-    (folder / "context").mkdir(parents=True)
-    (folder / "context" / "train.py").write_text(f"{facts.TAG_LINE}\n")
-    return facts.Builder(
-        FakeEngine(),
-        Exercise("90-small", "one", "One", "Do it.", (), folder),
-        FakeJudge(error),
-        watcher or Watcher(),
-        Context(folder / "context", 0),
-        folder,
-    )
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Request, dict[str, Any]]]:
-    """Every build that is asked for; each of them fails."""
-    seen: list[tuple[Request, dict[str, Any]]] = []
-
-    def build(_: object, request: Request, **settings: Any) -> Build:
-        seen.append((request, settings))
-        return Build("", (), 1.0, BuildLog(None, None), exit_code=1)
-
-    monkeypatch.setattr(facts, "run_build", build)
-    return seen
-
-
-def test_every_build_of_a_submission_can_be_cancelled(asked: Any, tmp_path: Path) -> None:
-    """Else Ctrl-C waits for the second one."""
-    cancel = threading.Event()
-    builder = make_builder(tmp_path, SubmissionError("no"), Watcher(None, cancel))
-    with pytest.raises(SubmissionError):
-        facts.build(builder, PLAIN, facts.Canary("", "x"))
-    with pytest.raises(SubmissionError):
-        facts.retrained(None, builder, None, None)
-    assert [settings["cancel"] for _, settings in asked] == [cancel, cancel]
-
-
-def test_a_build_secret_is_given_in_both_ways_and_never_from_the_cache(
-    asked: Any, tmp_path: Path
-) -> None:
-    """As an argument too, for a leak to show; a step that saw an old secret proves nothing."""
-    with pytest.raises(SubmissionError):
-        facts.build(
-            make_builder(tmp_path, SubmissionError("no")), PLAIN, facts.Canary("api_key", "t")
-        )
-    with pytest.raises(SubmissionError):
-        facts.build(
-            make_builder(tmp_path / "2", SubmissionError("no")), PLAIN, facts.Canary("k", "t")
-        )
-    request = asked[0][0]
-    assert (request.secrets, request.args) == ({"api_key": "t"}, {"API_KEY": "t"})
-    assert len({one.fresh for one, _ in asked} - {""}) == 2
-
-
-def test_a_build_without_a_secret_uses_the_cache(asked: Any, tmp_path: Path) -> None:
-    with pytest.raises(SubmissionError):
-        facts.build(make_builder(tmp_path, SubmissionError("no")), PLAIN, facts.Canary("", "t"))
-    assert (asked[0][0].secrets, asked[0][0].args, asked[0][0].fresh) == ({}, {}, "")
-
-
-def test_an_attempt_that_fails_is_a_value(asked: Any, tmp_path: Path) -> None:
-    made = make_builder(tmp_path, SubmissionError("no")).attempt(tmp_path)
-    assert not made.image
-
-
-def test_an_attempt_that_the_machine_spoiled_is_none(asked: Any, tmp_path: Path) -> None:
-    with pytest.raises(EngineError):
-        make_builder(tmp_path, EngineError("no disk")).attempt(tmp_path)
-
-
 def test_a_canary_is_another_one_each_time(tmp_path: Path) -> None:
     one = Exercise("90-small", "one", "One", "Do it.", (), tmp_path, secret="api_key")
     first, second = facts.canary(one), facts.canary(one)
@@ -350,18 +244,3 @@ def test_a_build_secret_lies_in_the_context_as_a_learner_has_it(
     made = facts.context(folder(Dockerfile="FROM a:1\n"), course, one, tmp_path / "s", token)
     assert (made.folder / "api_key.txt").read_text() == "tok"
     assert "tok" in (made.folder / ".env").read_text()
-
-
-@pytest.mark.parametrize(
-    ("marked", "line"), [("python:3.11-slim", 1), ("lab/x:1", 3), ("one", None), ("lab/y:1", None)]
-)
-def test_the_courses_own_answer_is_no_base_and_no_source(
-    asked: Any, tmp_path: Path, marked: str, line: int | None
-) -> None:
-    """Whoever shares the engine sees its images, and could hand one in as an answer."""
-    builder = make_builder(tmp_path, SubmissionError("the build failed"))
-    builder.engine.marked = (marked,)  # type: ignore[attr-defined]
-    with pytest.raises(SubmissionError) as info:
-        facts.build(builder, PLAIN, facts.Canary("", "x"))
-    assert info.value.line == line
-    assert ("own answer" in str(info.value)) is (line is not None)

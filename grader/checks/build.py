@@ -15,6 +15,8 @@ def succeeds(build: Build, context: Context) -> Result:
     told = f"in {build.seconds:.1f} s, {cached} steps cached"
     if context.replaced:
         told += f"; built with the course's own {', '.join(context.replaced)}"
+    if build.frontend:
+        told += "; with the engine's own frontend, since the one of # syntax= can't be fetched here"
     return passed(
         told,
         seconds=round(build.seconds, 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from grader.build import Build
@@ -29,6 +30,14 @@ def test_succeeds_tells_seconds_and_what_was_cached() -> None:
     assert result.message == "in 2.3 s, 2 steps cached"
     assert result.evidence["seconds"] == 2.35 or result.evidence["seconds"] == 2.34
     assert result.evidence["context_bytes"] == 99
+
+
+def test_succeeds_tells_that_another_frontend_stood_in() -> None:
+    one, context = made()
+    assert "own frontend" not in build.succeeds(one, context).message
+    stood_in = build.succeeds(replace(one, frontend="own"), context)
+    assert stood_in.outcome is Outcome.PASS
+    assert "with the engine's own frontend" in stood_in.message
 
 
 def test_succeeds_tells_each_step_that_has_a_line() -> None:

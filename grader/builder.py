@@ -1,0 +1,122 @@
+"""Builds a submission, and variants of it, inside its limits, and says whose failure one was.
+
+What is built and why is the facts'. How BuildKit is run is ``build``'s.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from grader import syntax
+from grader.blame import Judge
+from grader.build import Build, Request
+from grader.build import build as run_build
+from grader.buildlog import BuildEvent
+from grader.context import Context
+from grader.dockerfile import Dockerfile
+from grader.engine import Engine
+from grader.errors import SubmissionError
+from grader.spec import Exercise
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told of a build's progress, and who may cancel it."""
+
+    on_event: Callable[[BuildEvent], None] | None = None
+    cancel: threading.Event | None = None
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Builds the submission, and variants of it, inside its limits."""
+
+    engine: Engine
+    exercise: Exercise
+    judge: Judge
+    watcher: Watcher
+    context: Context
+    scratch: Path
+
+    def copy(self, name: str) -> Path:
+        """A copy of the context, to change something in it."""
+        folder = self.scratch / name
+        shutil.copytree(self.context.folder, folder, symlinks=True)
+        return folder
+
+    def make(
+        self,
+        folder: Path,
+        *,
+        parsed: Dockerfile | None = None,
+        kind: str = "variant",
+        told: bool = False,
+        **how: Any,
+    ) -> Build:
+        """Build it; ``how`` are fields of Request. Raises by whose failure it was."""
+        made = self._run(folder, parsed, kind, how, told=told)
+        if not made.image:
+            raise _with_links(self.judge.error(made, self.exercise.limits), self.context)
+        return made
+
+    def attempt(
+        self, folder: Path, *, parsed: Dockerfile | None = None, kind: str = "variant", **how: Any
+    ) -> Build:
+        """The same, where failing tells something. Raises EngineError for the machine's failure."""
+        made = self._run(folder, parsed, kind, how, told=False)
+        if not made.image:
+            error = self.judge.error(made, self.exercise.limits)
+            if not isinstance(error, SubmissionError):
+                raise error
+        return made
+
+    def _run(
+        self,
+        folder: Path,
+        parsed: Dockerfile | None,
+        kind: str,
+        how: Mapping[str, Any],
+        *,
+        told: bool,
+    ) -> Build:
+        self.engine.ping()
+        request = Request(folder, self.engine.labels(kind), limits=self.exercise.limits, **how)
+        tell = self.watcher.on_event if told else None
+        made = self._built(request, parsed, tell)
+        name = syntax.unresolved(made.log.message) if not made.image else ""
+        if syntax.is_dockers_own(name):
+            # The engine has the same frontend inside; only its version may be another one.
+            file = self.scratch / f"{uuid.uuid4().hex}.Dockerfile"
+            source = request.file or folder / "Dockerfile"
+            file.write_text(syntax.neutral(source.read_text(encoding="utf-8-sig")))
+            made = replace(self._built(replace(request, file=file), parsed, tell), frontend="own")
+        return made
+
+    def _built(
+        self,
+        request: Request,
+        parsed: Dockerfile | None,
+        tell: Callable[[BuildEvent], None] | None,
+    ) -> Build:
+        return run_build(
+            self.engine.connection,
+            request,
+            parsed=parsed,
+            data_root=self.engine.data_root,
+            on_event=tell,
+            cancel=self.watcher.cancel,
+        )
+
+
+def _with_links(error: Exception, context: Context) -> Exception:
+    """A link out of the folder is not followed; a build that fails may have wanted it."""
+    if not context.outside_links or not isinstance(error, SubmissionError):
+        return error
+    note = f" Note that {context.outside_links[0]} points out of the folder and is not followed."
+    return SubmissionError(f"{error}{note}", line=error.line, evidence=error.evidence)
