@@ -12,10 +12,12 @@ import random
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from grader.engine import PROBE_IMAGE, Engine, State
-from grader.errors import EngineError
+from grader.errors import EngineError, SubmissionError
 
 # Runs before every script in the probe: hands it its question, and ends it in time with what it
 # has in ``said`` by then. A server that sends a byte a second would keep it busy for ever.
@@ -79,7 +81,7 @@ def questions():
             break
         try:
             status, text, link = call(ask["host"], "POST", ask["path"], json.dumps(body), link)
-            said["answers"].append([status, text[:2000].decode("utf-8", "replace")])
+            said["answers"].append([status, text[:500].decode("utf-8", "replace")])
         except (OSError, http.client.HTTPException) as err:
             link = None
             said["answers"].append([0, f"{type(err).__name__}: {err}"])
@@ -90,6 +92,10 @@ if wait():
 print(json.dumps(said))
 """
 Share = Literal["network", "pid"]
+_KILLS = (
+    "A process of the container kills what it did not start, the grader's look at it as well. Let"
+    " it run as a user without rights, and end only its own processes."
+)
 POLL, LONGEST_POLL = (
     0.03,
     0.2,
@@ -145,26 +151,64 @@ def inject(
     ``meanwhile`` with the probe's id once it runs. Raises EngineError when the probe cannot run.
     """
     question = json.dumps({**ask, "seconds": seconds}).encode()
-    packed = base64.b64encode(zlib.compress(question)).decode()
-    own: dict[str, Any] = {"network": f"container:{container}"}
-    if share == "pid":
-        own = {"pid_mode": f"container:{container}", "cap_add": ["SYS_PTRACE"]}
-    probe = engine.create(
-        PROBE_IMAGE,
-        kind="probe",
-        entrypoint=["/usr/local/bin/python3", "-I", "-S", "-c", _HEAD + script, packed],
-        command=[],
-        memory=128_000_000,
-        pids=32,
-        read_only=True,
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        **own,
-    )
-    _start(engine, probe, lambda: _still_there(engine, container, ended))
-    meanwhile(probe)
-    _wait(engine, container, probe, time.monotonic() + seconds + GRACE, ended)
-    return _said(engine, probe)
+    words = [_HEAD + script, base64.b64encode(zlib.compress(question)).decode()]
+    run = _Run(engine, words, share, time.monotonic() + seconds + GRACE)
+    try:
+        return run.beside(container, ended, meanwhile)
+    except EngineError as err:
+        if share == "pid" and engine.state(container).running and run.works_elsewhere():
+            raise SubmissionError(_KILLS) from err
+        raise
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One script with its question, and until when it must be done."""
+
+    engine: Engine
+    words: list[str]
+    share: Share
+    end: float
+
+    def beside(
+        self,
+        container: str,
+        ended: Callable[[State], None],
+        meanwhile: Callable[[str], None] = lambda _: None,
+    ) -> dict[str, Any]:
+        own: dict[str, Any] = {"network": f"container:{container}"}
+        if self.share == "pid":
+            own = {"pid_mode": f"container:{container}", "cap_add": ["SYS_PTRACE"]}
+        probe = self.engine.create(
+            PROBE_IMAGE,
+            kind="probe",
+            entrypoint=["/usr/local/bin/python3", "-I", "-S", "-c", *self.words],
+            command=[],
+            memory=128_000_000,
+            pids=32,
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            **own,
+        )
+        _start(self.engine, probe, lambda: _still_there(self.engine, container, ended))
+        meanwhile(probe)
+        _wait(self.engine, container, probe, self.end, ended)
+        return _said(self.engine, probe)
+
+    def works_elsewhere(self) -> bool:
+        """Whether the same script gets done beside a container of ours: then it was killed."""
+        with suppress(EngineError):
+            sleep = ["/usr/local/bin/python3", "-c", "import time; time.sleep(60)"]
+            ours = self.engine.create(PROBE_IMAGE, kind="canary", entrypoint=sleep, command=[])
+            if not self.engine.start(ours):
+                self.beside(ours, _canary_ended)
+                return True
+        return False
+
+
+def _canary_ended(state: State) -> None:
+    raise EngineError(f"A container of the grader's ended with {state.exit_code}.")
 
 
 def _start(engine: Engine, probe: str, still_there: Callable[[], None]) -> None:

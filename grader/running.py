@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from grader import probe
+from grader.busy import unless_busy
 from grader.clock import moment
 from grader.engine import Engine, Image, State
 from grader.errors import SubmissionError
@@ -23,6 +24,7 @@ from grader.registry import fact
 from grader.spec import Exercise
 
 HEALTH_INTERVAL = 500_000_000  # nanoseconds between two health probes while we watch
+QUICK_TIMEOUT = 4_000_000_000  # nanoseconds for one probe, where a frozen service is looked at
 HEALTH_SECONDS = 15  # how long a service that is ready may take to be called healthy
 TAIL = 12  # lines of a dead container's output that a message shows
 
@@ -106,39 +108,61 @@ def questions(exercise: Exercise, reference: Reference) -> Questions:
 @fact
 def container(image: Image, engine: Engine, exercise: Exercise) -> str:
     """A running container of the image: no network, its memory and processes limited."""
+    healthcheck: dict[str, object] = {"interval": HEALTH_INTERVAL}
+    if any(item.check.name == "health.fails_frozen" for item in exercise.items):
+        healthcheck |= {"timeout": QUICK_TIMEOUT, "retries": 1}
+    numbers = healthcheck if image.config.get("Healthcheck") else None
+    return start(image, engine, exercise, healthcheck=numbers)
+
+
+def start(
+    image: Image,
+    engine: Engine,
+    exercise: Exercise,
+    *,
+    healthcheck: Mapping[str, object] | None = None,
+    **how: Any,
+) -> str:
+    """Create and start one, limited so; ``how`` are more settings of ``Engine.create``."""
     if not (image.config.get("Cmd") or image.config.get("Entrypoint")):
         raise SubmissionError("The image does not say what to run. Add a CMD line.")
-    healthcheck = image.config.get("Healthcheck") and {"interval": HEALTH_INTERVAL}
     made = engine.create(
         image.id,
         memory=round(exercise.limits.memory_mb * 1e6),
         pids=int(exercise.limits.pids),
         healthcheck=healthcheck,
+        **how,
     )
     if why := engine.start(made):
         raise SubmissionError(f"The container does not start: {_runc(why)}")
     return made
 
 
-@fact
-def service(questions: Questions, container: str, engine: Engine, exercise: Exercise) -> Service:
-    """The server, ready, with its answers. Raises SubmissionError when it does not get ready."""
-    limit, started = exercise.limits.ready_seconds, engine.state(container).started_at
+def when_ended(engine: Engine, container: str, exercise: Exercise) -> Callable[[State], None]:
+    """What a probe calls when the container has stopped: raises by whose doing that was."""
 
     def ended(state: State) -> None:
         engine.ping()  # a daemon that goes down takes its containers with it
         raise SubmissionError(_ended(engine, container, state, exercise))
 
+    return ended
+
+
+@fact
+def service(questions: Questions, container: str, engine: Engine, exercise: Exercise) -> Service:
+    """The server, ready, with its answers. Raises SubmissionError when it does not get ready."""
+    limit, started = exercise.limits.ready_seconds, engine.state(container).started_at
     said = probe.talk(
         engine,
         container,
         port=exercise.port,
         bodies=questions.bodies,
         seconds=limit,
-        ended=ended,
+        ended=when_ended(engine, container, exercise),
     )
     if said["ready_at"] is None:
-        raise SubmissionError(_never_ready(engine, container, said, exercise))
+        late = SubmissionError(_never_ready(engine, container, said, exercise))
+        raise late if said["loopback_only"] else unless_busy(engine, late)
     replies = tuple(Reply(status, text) for status, text in said["answers"])
     seconds = max(0.0, said["ready_at"] - moment(started))
     count = len(questions.noisy)
@@ -170,11 +194,11 @@ def _runc(why: str) -> str:
 
 def _ended(engine: Engine, container: str, state: State, exercise: Exercise) -> str:
     log = engine.logs(container, tail=TAIL)
-    killed = (
-        f" It used more than {exercise.limits.memory_mb:g} MB of memory."
-        if state.oom_killed
-        else ""
-    )
+    killed = ""
+    if state.oom_killed:
+        killed = f" It used more than {exercise.limits.memory_mb:g} MB of memory."
+    if container in engine.too_big:
+        killed = f" It was ended: it wrote more than {exercise.limits.disk_mb:g} MB of disk."
     return f"The container ended with exit code {state.exit_code}.{killed}{_printed(log)}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from grader import facts, probe, running
+from grader import builder, busy, probe, running
 from grader.context import Context
 from grader.engine import Image, Layer, State, _command_at_fault
 from grader.errors import EngineError, SubmissionError
@@ -151,7 +151,7 @@ LINKS = [
 def test_a_link_out_of_the_folder_is_told_when_the_build_fails(
     error: Exception, links: tuple[str, ...], words: str
 ) -> None:
-    got = facts._with_links(error, Context(Path("/x"), 1, outside_links=links))
+    got = builder._with_links(error, Context(Path("/x"), 1, outside_links=links))
     assert type(got) is type(error)
     assert str(got).startswith(words)
     assert str(got) == "x" or links
@@ -380,13 +380,27 @@ NOT_READY: list[tuple[str, dict[str, Any], list[str]]] = [
     ("answer", "words"), [n[1:] for n in NOT_READY], ids=[n[0] for n in NOT_READY]
 )
 def test_a_service_that_never_gets_ready_is_the_students(
-    said: Callable[..., None], answer: dict[str, Any], words: list[str]
+    said: Callable[..., None],
+    answer: dict[str, Any],
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(busy, "slowdown", lambda _: busy.BUSY)
     said(**answer)
     with pytest.raises(SubmissionError) as caught:
         serve()
     for word in words:
         assert word in str(caught.value)
+
+
+def test_on_a_busy_machine_it_is_not(
+    said: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class that is graded at once makes each start slow."""
+    monkeypatch.setattr(busy, "slowdown", lambda _: busy.BUSY + 0.1)
+    said(**NOT_READY[0][1])
+    with pytest.raises(EngineError, match="machine is busy"):
+        serve()
 
 
 def state(**more: Any) -> State:

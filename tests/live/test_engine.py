@@ -84,7 +84,7 @@ def test_each_run_of_a_health_check_is_told(engine: Engine) -> None:
 
 def test_counters_are_read(engine: Engine) -> None:
     container = start(engine, SLEEP)
-    assert engine.stats(container)["pids_stats"]["current"] == 1
+    wait_until(lambda: engine.stats(container)["pids_stats"]["current"] == 1, 10)
 
 
 def test_a_look_from_within_shows_what_the_kernel_knows(engine: Engine) -> None:

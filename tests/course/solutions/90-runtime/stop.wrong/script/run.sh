@@ -1,0 +1,3 @@
+# Without exec the shell stays process 1.
+python server.py
+exit $?
