@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from grader.dockerfile import Dockerfile, Stage, Swallowed
+import json
+import re
+
+from grader.dockerfile import Dockerfile, Instruction, Stage, Swallowed
 from grader.registry import check
 from grader.results import Result, failed, passed
+
+_USE = re.compile(r"(?<!\\)\$(?:\{(\w+)[^}]*\}|(\w+))")
+# NAME or NAME=value, where a value may be quoted
+_PAIR = re.compile(r"""(?:^|\s)(\w+)(=(?:"[^"]*"|'[^']*'|\\.|\S)*)?(?=\s|$)""")
+_SECRET = re.compile(
+    r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)"
+    r"(_|$)(?!(FILE|PATH|ID)$)",
+    re.I,
+)
 
 
 @check
@@ -52,6 +64,96 @@ def stages(dockerfile: Dockerfile) -> Result:
     if dockerfile.swallowed:
         return failed(_swallowed(dockerfile.swallowed[0]), line=dockerfile.swallowed[0].line)
     return passed("every --from has its stage")
+
+
+@check
+def arg_scope(dockerfile: Dockerfile) -> Result:
+    """No stage uses an ARG that was only declared above the first FROM"""
+    for stage in dockerfile.stages:
+        known = _inherited(dockerfile, stage)
+        for one in stage.instructions:
+            lost = [n for n in _used(one) if n in dockerfile.arguments and n not in known]
+            if lost:
+                return failed(
+                    f"Line {one.line} uses ${lost[0]}, which is empty there: an ARG above FROM is"
+                    f" for FROM lines alone. Write ARG {lost[0]} once more inside the stage.",
+                    line=one.line,
+                    name=lost[0],
+                )
+            known |= _set_by(one)
+    return passed(f"{len(dockerfile.arguments)} ARG above FROM")
+
+
+@check
+def exec_form(dockerfile: Dockerfile) -> Result:
+    """CMD and ENTRYPOINT are JSON lists, so that no shell stands between Docker and the program"""
+    last = dockerfile.stages[-1].instructions if dockerfile.stages else ()
+    effective = {i.name: i for i in last if i.name in ("CMD", "ENTRYPOINT")}
+    for one in effective.values():
+        if not _is_list(one.text):
+            return failed(
+                f"Line {one.line}: {one.name} {_shortened(one.text)} is started by a shell, which"
+                " passes no signal on: `docker stop` waits and then kills. Write it as a list:"
+                f' {one.name} ["program", "argument"].',
+                line=one.line,
+            )
+    return passed(", ".join(effective) or "neither is set")
+
+
+@check
+def no_secret_names(dockerfile: Dockerfile) -> Result:
+    """No ARG or ENV is named like a secret"""
+    for one in dockerfile.instructions:
+        names = sorted(_set_by(one)) if one.name in ("ARG", "ENV") else []
+        for name in filter(_SECRET.search, names):
+            return failed(
+                f"Line {one.line}: {one.name} {name}. What an ARG or ENV holds is in the image's"
+                " history or settings, for all who have it. Hand secrets to the RUN that needs"
+                " them: --mount=type=secret.",
+                line=one.line,
+                name=name,
+            )
+    return passed("none")
+
+
+def _inherited(dockerfile: Dockerfile, stage: Stage) -> set[str]:
+    """What a stage knows from the stage that it goes on from: ARGs and ENVs alike."""
+    above = None if stage.pulls else dockerfile.stage(stage.base)
+    if above is None or above.index >= stage.index:
+        return set()
+    own = (name for one in above.instructions for name in _set_by(one))
+    return _inherited(dockerfile, above) | set(own)
+
+
+def _set_by(one: Instruction) -> set[str]:
+    if one.name == "ARG" or (one.name == "ENV" and "=" in one.text.split()[0]):
+        return {name for name, _ in _PAIR.findall(one.text)}
+    return {one.text.split()[0]} if one.name == "ENV" and one.text else set()
+
+
+def _used(one: Instruction) -> list[str]:
+    """The variables that it uses, without those that a RUN sets itself."""
+    if one.name in ("FROM", "CMD", "ENTRYPOINT", "HEALTHCHECK"):
+        return []  # FROM has its own rules; the others are for the container
+    text = "\n".join((one.raw, *one.heredocs))
+    names = [found[1] or found[2] for found in _USE.finditer(text)]
+    if one.name == "RUN":
+        names = [
+            n for n in names if not re.search(rf"\b(for|read|export|local) {n}\b|\b{n}=", text)
+        ]
+    return names
+
+
+def _is_list(text: str) -> bool:
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(words, list) and all(isinstance(w, str) for w in words)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 50 else f"{text[:49]}…"
 
 
 def _loose(base: str) -> str:

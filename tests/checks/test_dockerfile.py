@@ -157,3 +157,90 @@ def test_a_from_swallowed_by_a_backslash_alone_is_told_too() -> None:
     result = dockerfile.stages(parsed(text))
     assert (result.outcome, result.line) == (F, 4)
     assert "backslash" in result.message
+
+
+# -- arg_scope ------------------------------------------------------------------------------------
+
+ABOVE = "ARG V=1\nFROM a:$V AS x\n"
+SCOPE = [
+    ("only FROM uses it", ABOVE, P, None),
+    ("none above", "FROM a:1\nARG V\nRUN echo $V\n", P, None),
+    ("not declared again", f"{ABOVE}RUN echo $V\n", F, 3),
+    ("in braces", f"{ABOVE}RUN echo ${{V}}\n", F, 3),
+    ("with a default", f"{ABOVE}COPY ${{V:-x}} /\n", F, 3),
+    ("in a label", f"{ABOVE}LABEL v=$V\n", F, 3),
+    ("in an ENV", f"{ABOVE}ENV W=$V\n", F, 3),
+    ("in a here-document", f"{ABOVE}RUN <<E\necho $V\nE\n", F, 3),
+    ("declared again", f"{ABOVE}ARG V\nRUN echo $V\n", P, None),
+    ("declared too late", f"{ABOVE}RUN echo $V\nARG V\n", F, 3),
+    ("declared with a value", f"{ABOVE}ARG V=2\nRUN echo $V\n", P, None),
+    ("declared among others", f"{ABOVE}ARG A=1 V B\nRUN echo $V\n", P, None),
+    ("an ENV of that name", f"{ABOVE}ENV V=2\nRUN echo $V\n", P, None),
+    ("an old ENV of that name", f"{ABOVE}ENV V 2\nRUN echo $V\n", P, None),
+    ("the RUN sets it", f"{ABOVE}RUN V=2; echo $V\n", P, None),
+    ("the RUN loops over it", f"{ABOVE}RUN for V in 1 2; do echo $V; done\n", P, None),
+    ("a backslash before it", f"{ABOVE}RUN echo \\$V\n", P, None),
+    ("a longer name", f"{ABOVE}RUN echo $VERSION\n", P, None),
+    ("another stage declares it", f"{ABOVE}ARG V\nFROM a:1\nRUN echo $V\n", F, 5),
+    ("the stage below declares it", f"{ABOVE}ARG V\nFROM x\nRUN echo $V\n", P, None),
+    ("at the container's start", f"{ABOVE}CMD echo $V\n", P, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "line"), [s[1:] for s in SCOPE], ids=[s[0] for s in SCOPE]
+)
+def test_arg_scope(text: str, outcome: Outcome, line: int | None) -> None:
+    result = dockerfile.arg_scope(parsed(text))
+    assert (result.outcome, result.line) == (outcome, line)
+    assert ("ARG V" in result.message) is (outcome is F)
+
+
+# -- exec_form ------------------------------------------------------------------------------------
+
+EXEC = [
+    ("neither", "FROM a:1\n", P, None),
+    ("a list", 'FROM a:1\nCMD ["a", "b"]\n', P, None),
+    ("an empty list", "FROM a:1\nCMD []\n", P, None),
+    ("a shell", "FROM a:1\nCMD a b\n", F, 2),
+    ("a shell for ENTRYPOINT", 'FROM a:1\nENTRYPOINT a\nCMD ["b"]\n', F, 2),
+    ("single quotes make no list", "FROM a:1\nCMD ['a']\n", F, 2),
+    ("a list of numbers", "FROM a:1\nCMD [1]\n", F, 2),
+    ("the last one counts", 'FROM a:1\nCMD a\nCMD ["b"]\n', P, None),
+    ("the last one counts, to its harm", 'FROM a:1\nCMD ["b"]\nCMD a\n', F, 3),
+    ("a builder's does not count", "FROM a:1\nCMD a\nFROM a:1\n", P, None),
+    ("a health probe's neither", "FROM a:1\nHEALTHCHECK CMD a\n", P, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "line"), [e[1:] for e in EXEC], ids=[e[0] for e in EXEC]
+)
+def test_exec_form(text: str, outcome: Outcome, line: int | None) -> None:
+    result = dockerfile.exec_form(parsed(text))
+    assert (result.outcome, result.line) == (outcome, line)
+
+
+# -- no_secret_names ------------------------------------------------------------------------------
+
+SECRETS = [
+    ("none", "FROM a:1\nARG V=1\nENV A=1\n", P, None),
+    ("an ARG", "FROM a:1\nARG API_KEY\n", F, 2),
+    ("an ENV", "FROM a:1\nENV DB_PASSWORD=x\n", F, 2),
+    ("small letters", "FROM a:1\nARG hf_token\n", F, 2),
+    ("the second of a line", "FROM a:1\nENV A='x y' B_SECRET=1\n", F, 2),
+    ("the old form", "FROM a:1\nENV TOKEN x\n", F, 2),
+    ("in a builder", "FROM a:1\nARG TOKEN\nFROM a:1\n", F, 2),
+    ("a value is no name", "FROM a:1\nENV A=TOKEN\n", P, None),
+    ("a file's name", "FROM a:1\nENV API_KEY_FILE=/run/secrets/k\n", P, None),
+    ("a part of a word", "FROM a:1\nENV TOKENIZERS_PARALLELISM=1\n", P, None),
+    ("in a RUN", "FROM a:1\nRUN TOKEN=1 a\n", P, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "line"), [s[1:] for s in SECRETS], ids=[s[0] for s in SECRETS]
+)
+def test_no_secret_names(text: str, outcome: Outcome, line: int | None) -> None:
+    result = dockerfile.no_secret_names(parsed(text))
+    assert (result.outcome, result.line) == (outcome, line)
