@@ -24,7 +24,8 @@ from grader.registry import fact
 from grader.spec import Exercise
 
 HEALTH_INTERVAL = 500_000_000  # nanoseconds between two health probes while we watch
-QUICK_TIMEOUT = 4_000_000_000  # nanoseconds for one probe, where a frozen service is looked at
+QUICK_INTERVAL = 800_000_000  # the same, where several containers start side by side
+QUICK_TIMEOUT = 6_000_000_000  # nanoseconds for one probe, where a frozen service is looked at
 HEALTH_SECONDS = 15  # how long a service that is ready may take to be called healthy
 TAIL = 12  # lines of a dead container's output that a message shows
 
@@ -110,7 +111,7 @@ def container(image: Image, engine: Engine, exercise: Exercise) -> str:
     """A running container of the image: no network, its memory and processes limited."""
     healthcheck: dict[str, object] = {"interval": HEALTH_INTERVAL}
     if any(item.check.name == "health.fails_frozen" for item in exercise.items):
-        healthcheck |= {"timeout": QUICK_TIMEOUT, "retries": 1}
+        healthcheck = {"interval": QUICK_INTERVAL, "timeout": QUICK_TIMEOUT, "retries": 1}
     numbers = healthcheck if image.config.get("Healthcheck") else None
     return start(image, engine, exercise, healthcheck=numbers)
 

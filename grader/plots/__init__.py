@@ -3,7 +3,22 @@
 Nothing is judged here.
 """
 
+from grader.plots.builds import context_map, layer_diff, timeline
 from grader.plots.figure import Picture
+from grader.plots.health import health_timeline, kubelet_timeline, truth_table
 from grader.plots.images import capabilities, ladder, layer_bars, startup, treemap
 
-__all__ = ["Picture", "capabilities", "ladder", "layer_bars", "startup", "treemap"]
+__all__ = [
+    "Picture",
+    "capabilities",
+    "context_map",
+    "health_timeline",
+    "kubelet_timeline",
+    "ladder",
+    "layer_bars",
+    "layer_diff",
+    "startup",
+    "timeline",
+    "treemap",
+    "truth_table",
+]

@@ -7,9 +7,11 @@ import json
 import pytest
 
 from grader.checks import service
+from grader.probes import Run, Seen
 from grader.references import Answer
 from grader.results import Outcome
 from grader.running import Questions, Reply, Service
+from grader.startup import Loading, NoModel, Stopped, Strict
 
 P, F = Outcome.PASS, Outcome.FAIL
 PROBA = (0.0, 0.5, 0.25, 0.25)
@@ -154,3 +156,168 @@ def test_accuracy_of_one_answer_to_everything_is_low() -> None:
     questions = Questions((), tuple(((0,), n % 10) for n in range(450)))
     always = Service(1.0, questions, (), (reply({"digit": 3}),) * 450)
     assert service.accuracy(always, min_right=430).evidence["right"] == 45
+
+
+# -- while it loads, and without a model -----------------------------------------------------------
+
+
+def run(
+    path: str, status: int, first: float, last: float, count: int = 5, *, text: str = "x"
+) -> Run:
+    return Run(path, status, first, last, count, text)
+
+
+def loading(*runs: Run, predicts: tuple[Run, ...] | None = None) -> Loading:
+    """Two seconds of loading; from the third second on it can predict."""
+    if predicts is None:
+        predicts = (run("/predict", 503, 1, 2.9, 19), run("/predict", 200, 3, 3.5))
+    return Loading(Seen((*predicts, *runs)), 2.0)
+
+
+LIVING = [
+    ("from the start", loading(run("/live", 200, 1, 3.5)), P, "2.0 s before"),
+    ("refused at first", loading(run("/live", 0, 0, 0.9), run("/live", 200, 1, 3.5)), P, ""),
+    ("from half of the time on", loading(run("/live", 200, 2, 3.5)), P, "1.0 s before"),
+    ("a little later", loading(run("/live", 200, 2.1, 3.5)), F, "in a thread"),
+    ("when all was done", loading(run("/live", 0, 0, 2.9), run("/live", 200, 3, 3.5)), F, "thread"),
+    ("never", loading(run("/live", 0, 0, 3.5)), F, "never answered"),
+    ("not there", loading(run("/live", 404, 1, 3.5, text="Not Found")), F, "404: Not Found"),
+    ("503 while it loads", loading(run("/live", 503, 1, 2.9), run("/live", 200, 3, 3.5)), F, "503"),
+    ("then it hangs", loading(run("/live", 200, 1, 1.1), run("/live", 0, 1.5, 2.9)), F, "0: x"),
+    (
+        "nobody knows when it was loaded",
+        loading(run("/live", 200, 1, 3.5), predicts=(run("/predict", 500, 1, 3.5),)),
+        F,
+        "/predict never",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "words"), [r[1:] for r in LIVING], ids=[r[0] for r in LIVING]
+)
+def test_live_while_loading(seen: Loading, outcome: Outcome, words: str) -> None:
+    result = service.live_while_loading(seen)
+    assert result.outcome is outcome
+    assert words in result.message
+
+
+def ready(*runs: Run) -> Loading:
+    return loading(run("/ready", 0, 0, 0.9), *runs)
+
+
+UP = run("/ready", 200, 3, 3.5)
+GETTING_READY = [
+    ("503, then 200", ready(run("/ready", 503, 1, 2.9, 19), UP), P, "19 × 503"),
+    ("just often enough", ready(run("/ready", 503, 1, 2.9, 3), UP), P, ""),
+    ("too seldom", ready(run("/ready", 503, 1, 2.9, 2), UP), F, "2 × 503"),
+    ("200 at once", ready(run("/ready", 200, 1, 3.5)), F, "1.9 s before"),
+    (
+        "200 a moment early",
+        ready(run("/ready", 503, 1, 2.7), run("/ready", 200, 2.8, 3.5)),
+        F,
+        "0.1 s",
+    ),
+    (
+        "200 in the very moment",
+        ready(run("/ready", 503, 1, 2.8), run("/ready", 200, 2.9, 3.5)),
+        P,
+        "",
+    ),
+    ("500 while it loads", ready(run("/ready", 500, 1, 2.9, text="oh"), UP), F, "500 while"),
+    ("404", ready(run("/ready", 404, 1, 3.5)), F, "404 while"),
+    ("503 for ever", ready(run("/ready", 503, 1, 3.5)), F, "never answered 200"),
+    ("never", ready(), F, "never answered."),
+    (
+        "not sure",
+        ready(
+            run("/ready", 503, 1, 2.9), UP, run("/ready", 503, 3.6, 3.7), run("/ready", 200, 4, 5)
+        ),
+        F,
+        "all the time",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "words"), [r[1:] for r in GETTING_READY], ids=[r[0] for r in GETTING_READY]
+)
+def test_ready_after_loading(seen: Loading, outcome: Outcome, words: str) -> None:
+    result = service.ready_after_loading(seen, least=3)
+    assert result.outcome is outcome
+    assert words in result.message
+
+
+def no_model(*runs: Run, ended: str = "") -> NoModel:
+    return NoModel(Seen(runs), ended)
+
+
+REFUSED = run("/live", 0, 0, 0.9)
+ALIVE = [
+    ("alive", no_model(REFUSED, run("/live", 200, 1, 2.5)), P, "5 × 200"),
+    ("it ended", no_model(ended="The container ended with exit code 1."), F, "exit code 1"),
+    ("never answered", no_model(REFUSED), F, "never answered"),
+    ("500", no_model(run("/live", 500, 1, 2.5, text="no model")), F, "500: no model"),
+    ("alive, then not", no_model(run("/live", 200, 1, 2), run("/live", 500, 2, 2.5)), F, "500"),
+    ("alive, then silent", no_model(run("/live", 200, 1, 2), run("/live", 0, 2, 2.5)), F, "0: x"),
+]
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "words"), [r[1:] for r in ALIVE], ids=[r[0] for r in ALIVE]
+)
+def test_outlives_no_model(seen: NoModel, outcome: Outcome, words: str) -> None:
+    result = service.outlives_no_model(seen)
+    assert result.outcome is outcome
+    assert words in result.message
+
+
+UNREADY = [
+    ("500", no_model(run("/ready", 500, 1, 2.5)), P, "5 × 500"),
+    (
+        "503, then 500",
+        no_model(run("/ready", 503, 1, 1.5), run("/ready", 500, 1.6, 2.5)),
+        P,
+        "10 ×",
+    ),
+    ("503 for ever", no_model(run("/ready", 503, 1, 2.5)), P, ""),
+    ("599", no_model(run("/ready", 599, 1, 2.5)), P, ""),
+    ("600", no_model(run("/ready", 600, 1, 2.5)), F, "600"),
+    ("499", no_model(run("/ready", 499, 1, 2.5)), F, "499"),
+    ("200", no_model(run("/ready", 503, 1, 1.5), run("/ready", 200, 1.6, 2.5)), F, "answered 200"),
+    ("nothing", no_model(run("/ready", 0, 1, 2.5)), F, "never answered"),
+]
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "words"), [r[1:] for r in UNREADY], ids=[r[0] for r in UNREADY]
+)
+def test_unready_without_model(seen: NoModel, outcome: Outcome, words: str) -> None:
+    result = service.unready_without_model(seen)
+    assert result.outcome is outcome
+    assert words in result.message
+
+
+def test_not_deprecated() -> None:
+    assert service.not_deprecated(Strict(ready=True)).outcome is P
+    result = service.not_deprecated(Strict(ready=False, said="on_event is deprecated"))
+    assert result.outcome is F
+    assert "on_event is deprecated" in result.message
+
+
+STOPPED = [
+    ("at once", Stopped(0.2, 0), P),
+    ("by the signal itself", Stopped(0.2, 143), P),
+    ("just in time", Stopped(8.0, 0), P),
+    ("a little later", Stopped(8.1, 0), F),
+    ("killed", Stopped(10.1, 137), F),
+    ("killed early", Stopped(0.2, 137), F),
+    ("with an error", Stopped(0.2, 1), F),
+]
+
+
+@pytest.mark.parametrize(("end", "outcome"), [r[1:] for r in STOPPED], ids=[r[0] for r in STOPPED])
+def test_stops(end: Stopped, outcome: Outcome) -> None:
+    result = service.stops(end, max_seconds=8)
+    assert result.outcome is outcome
+    assert f"exit code {end.exit_code}" in result.message
