@@ -34,9 +34,12 @@ SHARED = (BASELINE, "digits")  # the images of ours that exercises are measured 
 GIVEN = ("app", "requirements.txt", "requirements-train.txt", "train.py")
 Of = Literal["baseline", "reference"]  # what a check's ``of`` may say
 SECONDS = 900  # a reference build's time is the course's own, not a student's
-POOL = 400  # noisy digits with the reference's answers; a grade draws from them
-NOISE = 2  # how far a pixel (0…16) is moved at most
-READY_SECONDS = 60
+POOL = 400  # noisy digits that a reference is asked; what a grade draws from is among them
+NOISE = 8  # how far a pixel (0…16) is moved at most
+# How far the noise must have moved some probability: else the answer to the plain digit, which is
+# public, would do for it.
+MARKED = 0.1
+READY_SECONDS, ASK_SECONDS = 60, 180
 
 # Runs in the baseline image: the digits that train.py held out, as [pixels, label].
 _HELD_OUT = """
@@ -156,9 +159,9 @@ class References:
         return [(tuple(pixels), label) for pixels, label in data]
 
     def answers(self, name: str) -> list[Answer]:
-        """What the reference says to POOL noisy digits that only this machine has seen."""
+        """What the reference says to noisy digits that only this machine has seen."""
         tag = self.image(name)
-        rows = self._kept(tag, "answers", lambda: self._ask(name, tag))
+        rows = self._kept(tag, "marked-answers", lambda: self._ask(name, tag))
         return [Answer(tuple(p), d, tuple(q)) for p, d, q in rows]
 
     def _kept(self, tag: str, what: str, work: Callable[[], Any]) -> Any:
@@ -191,7 +194,8 @@ class References:
             self.engine.remove(container)
 
     def _ask(self, name: str, tag: str) -> list[list[Any]]:
-        questions = [_noisy(pixels) for pixels, _ in _drawn(self.held_out(), POOL)]
+        plain = [list(pixels) for pixels, _ in _drawn(self.held_out(), POOL)]
+        noisy = [_noisy(pixels) for pixels in plain]
         container = self.engine.create(tag, kind="reference")
         try:
             self.engine.start(container)
@@ -199,15 +203,20 @@ class References:
                 self.engine,
                 container,
                 port=self.recipe(name).port,
-                bodies=[{"pixels": q} for q in questions],
-                seconds=READY_SECONDS,
+                bodies=[{"pixels": q} for q in (*noisy, *plain)],
+                seconds=ASK_SECONDS,
                 ended=_reference_ended,
             )
         finally:
             self.engine.remove(container)
         try:
             replies = [json.loads(text) for _, text in said["answers"]]
-            return [[q, r["digit"], r["proba"]] for q, r in zip(questions, replies, strict=True)]
+            rows = zip(noisy, replies[:POOL], replies[POOL:], strict=True)
+            return [
+                [pixels, reply["digit"], reply["proba"]]
+                for pixels, reply, other in rows
+                if _moved(reply["proba"], other["proba"]) > MARKED
+            ]
         except (ValueError, KeyError) as err:
             raise EngineError(f"The reference {name} does not answer: {said['error']}") from err
 
@@ -238,7 +247,11 @@ def _reference_ended(state: State) -> None:
     raise EngineError(f"A reference container ended with {state.exit_code}: {state.error}")
 
 
-def _noisy(pixels: tuple[int, ...]) -> list[int]:
+def _moved(one: list[float], other: list[float]) -> float:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def _noisy(pixels: list[int]) -> list[int]:
     dice = random.SystemRandom()
     return [min(16, max(0, p + dice.randint(-NOISE, NOISE))) if p else p for p in pixels]
 
