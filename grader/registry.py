@@ -82,7 +82,16 @@ def check(func: F) -> F:
 
 
 def fact(func: F) -> F:
-    """Register ``func`` as the way to work out the fact called like it."""
+    """Register ``func`` as the way to work out the fact called like it.
+
+    Raises SpecError for a second one of that name: it would silently take the first one's place.
+    """
+    other = FACTS.get(func.__name__)
+    if other and other.work.__module__ != func.__module__:
+        raise SpecError(
+            f"Two facts are called {func.__name__}: in {other.work.__module__} and in"
+            f" {func.__module__}"
+        )
     FACTS[func.__name__] = Fact(func.__name__, func, tuple(inspect.signature(func).parameters))
     return func
 

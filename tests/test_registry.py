@@ -207,3 +207,15 @@ def test_every_check_says_what_it_checks_in_its_title(every_check: list[Check]) 
     for one in every_check:
         assert one.run.__doc__, one.name
         assert not one.run.__doc__.splitlines()[0].endswith("."), one.name
+
+
+def test_two_facts_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second would take the first one's place, and another check would get it."""
+
+    def elsewhere() -> int:
+        return 1
+
+    monkeypatch.setattr(elsewhere, "__name__", "context")
+    with pytest.raises(SpecError, match=r"Two facts are called context: in grader\.facts"):
+        registry.fact(elsewhere)
+    assert registry.FACTS["context"].work.__module__ == "grader.facts"
