@@ -10,19 +10,25 @@ from __future__ import annotations
 import os
 import random
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grader import probe
 from grader.clock import moment
 from grader.engine import Engine, Image
 from grader.errors import SubmissionError
 from grader.references import Answer
 from grader.registry import fact
-from grader.running import HEALTH_INTERVAL, Questions, Reply, start, when_ended
+from grader.running import (
+    HEALTH_INTERVAL,
+    Questions,
+    Reply,
+    health_of,
+    readied,
+    start,
+    when_ended,
+)
 from grader.spec import Exercise
 
 ASKED = 3  # pictures that a constrained service is asked about
@@ -98,31 +104,6 @@ def told(how: str) -> Iterator[None]:
         raise SubmissionError(f"{how}: {err}", line=err.line, evidence=err.evidence) from err
 
 
-def readied(
-    engine: Engine, container: str, exercise: Exercise, bodies: tuple[Mapping[str, Any], ...] = ()
-) -> tuple[float, tuple[Reply, ...]]:
-    """Wait until it is ready and ask it; gives when that was, and the answers.
-
-    Raises SubmissionError when it does not get ready or ends.
-    """
-    said = probe.talk(
-        engine,
-        container,
-        port=exercise.port,
-        bodies=list(bodies),
-        seconds=exercise.limits.ready_seconds,
-        ended=when_ended(engine, container, exercise),
-    )
-    if said["ready_at"] is None:
-        seen = f"GET /ready answered {said['status']}" if said["status"] else "nothing answers"
-        log = " | ".join(filter(None, map(str.strip, engine.logs(container, tail=5).splitlines())))
-        raise SubmissionError(
-            f"Not ready after {exercise.limits.ready_seconds:g} s: {seen} on port {exercise.port}"
-            f" ({said['error'][:200]}). It printed: {log[-500:] or 'nothing'}"
-        )
-    return float(said["ready_at"]), tuple(Reply(s, text) for s, text in said["answers"])
-
-
 @dataclass(frozen=True)
 class Up:
     """A container of the submission that is ready; ``ready_at`` is in seconds since 1970."""
@@ -156,7 +137,7 @@ def run_so(
     container = one.container
     uids = {uid for _, uid, _ in engine.processes(container)}
     usage = engine.stats(container).get("memory_stats") or {}
-    health = _health(engine, container)
+    health = health_of(engine, container, HEALTHY_SECONDS).status
     state = engine.state(container)
     if not state.running:
         when_ended(engine, container, exercise)(state)
@@ -169,18 +150,6 @@ def run_so(
         memory=int(usage.get("usage") or 0),
         oom_killed=state.oom_killed,
     )
-
-
-def _health(engine: Engine, container: str) -> str | None:
-    """The HEALTHCHECK's verdict, waited for."""
-    end = time.monotonic() + HEALTHY_SECONDS
-    while True:
-        state = engine.state(container)
-        if state.health in (None, "none"):
-            return None
-        if state.health == "healthy" or not state.running or time.monotonic() > end:
-            return state.health
-        time.sleep(probe.POLL)
 
 
 def settings(exercise: Exercise, check: str, name: str) -> tuple[Any, ...]:

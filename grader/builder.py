@@ -85,31 +85,35 @@ class Builder:
         *,
         told: bool,
     ) -> Build:
-        self.engine.ping()
-        request = Request(folder, self.engine.labels(kind), limits=self.exercise.limits, **how)
-        tell = self.watcher.on_event if told else None
-        made = self._built(request, parsed, tell)
+        made = self.tried(folder, parsed=parsed, kind=kind, told=told, **how)
         name = syntax.unresolved(made.log.message) if not made.image else ""
         if syntax.is_dockers_own(name):
             # The engine has the same frontend inside; only its version may be another one.
             file = self.scratch / f"{uuid.uuid4().hex}.Dockerfile"
-            source = request.file or folder / "Dockerfile"
+            source = how.get("file") or folder / "Dockerfile"
             file.write_text(syntax.neutral(source.read_text(encoding="utf-8-sig")))
-            made = replace(self._built(replace(request, file=file), parsed, tell), frontend="own")
+            own = {**how, "file": file}
+            made = self.tried(folder, parsed=parsed, kind=kind, told=told, **own)
+            made = replace(made, frontend="own")
         return made
 
-    def _built(
+    def tried(
         self,
-        request: Request,
-        parsed: Dockerfile | None,
-        tell: Callable[[BuildEvent], None] | None,
+        folder: Path,
+        *,
+        parsed: Dockerfile | None = None,
+        kind: str = "variant",
+        told: bool = False,
+        **how: Any,
     ) -> Build:
+        """Build it as it stands; whose failure one is has not been asked yet."""
+        self.engine.ping()
         return run_build(
             self.engine.connection,
-            request,
+            Request(folder, self.engine.labels(kind), limits=self.exercise.limits, **how),
             parsed=parsed,
             data_root=self.engine.data_root,
-            on_event=tell,
+            on_event=self.watcher.on_event if told else None,
             cancel=self.watcher.cancel,
         )
 

@@ -33,6 +33,7 @@ __all__ = ["PROBE_IMAGE", "Engine", "HealthProbe", "Image", "Layer", "State", "t
 PROBE_IMAGE = "python:3.11-slim"  # whose Python our probes run; a container of it must work
 OF_SUBMISSION = ("submission", "look")  # the kinds of containers that a student's image is in
 TIMEOUT = 60  # seconds for one API call
+LOOK = 0.05  # seconds between two looks at a command that runs
 LINE_LENGTH = 500  # characters of one line of a container's output
 BAD_REQUEST = 400
 NOT_REGULAR = 0x8F280000 & ~(1 << 27)  # type bits of Go's file mode: folder, device, pipe, …
@@ -123,22 +124,24 @@ class Engine:
 
     def image_id(self, name: str) -> str:
         """The id of the image that has this name now; "" when there is none."""
+        return str(self._look_up(name).get("Id") or "")
+
+    def label_names(self, name: str) -> set[str]:
+        """The labels of the image that has this name now; none when there is no such image."""
+        return set((self._look_up(name).get("Config") or {}).get("Labels") or ())
+
+    def _look_up(self, name: str) -> Mapping[str, Any]:
         if not name or ".." in name:  # would be another question to the API
-            return ""
+            return {}
         with translated(f"look for {name}"):
             try:
-                return str(self.api.inspect_image(name)["Id"])
+                return dict(self.api.inspect_image(name))
             except docker.errors.ImageNotFound:
-                return ""
+                return {}
             except docker.errors.APIError as err:
                 if err.status_code == BAD_REQUEST:  # no name that an image could have
-                    return ""
+                    return {}
                 raise
-
-    def label_names(self, image: str) -> set[str]:
-        with translated(f"inspect {image}"):
-            config = self.api.inspect_image(image).get("Config") or {}
-        return set(config.get("Labels") or ())
 
     def has_image(self, name: str) -> bool:
         return bool(self.image_id(name))
@@ -314,6 +317,22 @@ class Engine:
         """One reading of its counters; answers at once, without a difference of the CPU time."""
         with translated("measure a container"):
             return dict(self.api.stats(container, stream=False, one_shot=True))
+
+    def exec(self, container: str, command: Sequence[str], *, seconds: float) -> int:
+        """The exit status of a command run in it: 127 where there is none, 124 where it is late."""
+        end = time.monotonic() + seconds
+        try:
+            with translated("run a command in a container"):
+                made = self.api.exec_create(container, list(command))["Id"]
+                self.api.exec_start(made, detach=True)
+                while (about := self.api.exec_inspect(made))["Running"]:
+                    if time.monotonic() > end:
+                        return 124
+                    time.sleep(LOOK)
+        except EngineError:  # no such program, or the container has just ended
+            self.ping()
+            return 127
+        return int(about["ExitCode"] if about["ExitCode"] is not None else 127)
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal to its process 1; one that has ended gets none."""

@@ -24,6 +24,7 @@ from grader.probes import Seen
 from grader.registry import fact
 from grader.running import Health, start, when_ended
 from grader.spec import Exercise
+from grader.users import environment as variables
 from grader.watched import Watch, Watched, signal_all
 
 MODEL = "/app/models/digits.onnx"  # where the service looks when MODEL_PATH does not say
@@ -91,8 +92,7 @@ def respelled(path: str) -> str:
 
 def model_of(image: Image) -> str:
     """Where this image's service takes its model from."""
-    rows = (str(row).partition("=") for row in image.config.get("Env") or ())
-    return {key: value for key, _, value in rows}.get("MODEL_PATH", MODEL)
+    return variables(image).get("MODEL_PATH", MODEL)
 
 
 def environment(model: str, delay: float | None = None) -> dict[str, str]:

@@ -10,8 +10,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.build import Build, Request
-from grader.build import build as run_build
+from grader.build import Build
 from grader.builder import Builder
 from grader.dockerfile import Dockerfile
 from grader.registry import fact
@@ -58,7 +57,7 @@ def asked(dockerfile: Dockerfile) -> tuple[Asked, ...]:
 @fact
 def plain(builder: Builder, dockerfile: Dockerfile, asked: tuple[Asked, ...]) -> Plain:
     """Built as it is; where its frontend can't be had here, with the engine's own."""
-    first = _tried(builder, builder.context.folder, dockerfile)
+    first = builder.tried(builder.context.folder, parsed=dockerfile)
     if first.image:
         return Plain(first, as_written=True)
     if not any(unresolved(first, one.name) for one in asked if one.name):
@@ -73,7 +72,7 @@ def pointed(builder: Builder, dockerfile: Dockerfile) -> Pointed:
     """Built with a frontend that does not exist, in every line that reads like a directive."""
     name = f"{NOBODYS}:{secrets.token_hex(8)}"
     text = SYNTAX.sub(lambda m: f"{m['head']}{name}{m['end']}", dockerfile.text)
-    made = _tried(builder, _with(builder, "pointed", text), dockerfile)
+    made = builder.tried(_with(builder, "pointed", text), parsed=dockerfile)
     if made.image:
         return Pointed(name, sought=False)
     if unresolved(made, name):
@@ -91,17 +90,3 @@ def _with(builder: Builder, name: str, text: str) -> Path:
     folder = builder.copy(name)
     (folder / "Dockerfile").write_text(text)
     return folder
-
-
-def _tried(builder: Builder, folder: Path, parsed: Dockerfile) -> Build:
-    """A build whose failure is nobody's fault yet: no machine need reach a registry."""
-    builder.engine.ping()
-    engine, limits = builder.engine, builder.exercise.limits
-    request = Request(folder, engine.labels("variant"), limits=limits)
-    return run_build(
-        engine.connection,
-        request,
-        parsed=parsed,
-        data_root=engine.data_root,
-        cancel=builder.watcher.cancel,
-    )

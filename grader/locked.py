@@ -17,14 +17,13 @@ from grader import runspec as runspecs
 from grader.engine import Engine, Image, State
 from grader.errors import EngineError, NotMeasurable, SubmissionError
 from grader.facts import Reference
-from grader.peek import Peek, Process, peek
+from grader.peek import Peek, peek
 from grader.registry import fact
 from grader.running import Health, Questions, Service
 from grader.runspec import RunSpec
 from grader.spec import Exercise
 
 TAIL = 3  # lines of its output that a message may show
-LOOKS = 8  # further ones, while a process is only just being made
 ASKED = 12  # digits that the service has to read while it is locked down
 
 
@@ -87,26 +86,13 @@ def inside(guarded: Guarded, engine: Engine) -> Peek:
         engine.ping()
         raise SubmissionError(f"The container ended with exit code {state.exit_code}.")
 
-    seen = peek(engine, guarded.container, ended=ended)
-    for _ in range(LOOKS):
-        if not any(map(_begins, seen.processes)):
-            break
-        seen = peek(engine, guarded.container, ended=ended)
-    return seen
-
-
-def _begins(process: Process) -> bool:
-    """The engine's own first moment of a health probe, still root; it is over at the next look.
-
-    A process that only calls itself so is there at the last look, too, and is judged.
-    """
-    return process.ppid == 0 and process.pid != 1 and process.command.endswith("runc init")
+    return peek(engine, guarded.container, ended=ended)
 
 
 @fact
 def guarded_health(guarded: Guarded, engine: Engine) -> Health:
     """What the image's HEALTHCHECK says of it, once it has answered."""
-    return running.health(guarded.service, guarded.container, engine)
+    return running.health_of(engine, guarded.container, running.HEALTH_SECONDS)
 
 
 def _limit(engine: Engine, confined: Confined, exercise: Exercise) -> None:

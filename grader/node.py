@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from grader.engine import PROBE_IMAGE, Engine, translated
+from grader.engine import PROBE_IMAGE, Engine
 from grader.errors import EngineError, NotMeasurable
 from grader.kube import Handler, Manifest, Role
 from grader.kubelet import Container, backoff
@@ -277,7 +277,7 @@ class Node:
     def _exec(self, role: Role) -> bool:
         probe = self.manifest.probes[role]
         limit = max(self.patience, probe.timeout / SCALE)
-        return _exec(self.engine, self.id, probe.handler.command, seconds=limit) == 0
+        return self.engine.exec(self.id, probe.handler.command, seconds=limit) == 0
 
     def _restart(self) -> None:
         """SIGTERM, SIGKILL after the grace, and the next start after its back-off."""
@@ -315,20 +315,3 @@ class Node:
     def story(self) -> Story:
         early = (self.last_no - self.taken_ready) * SCALE if self.taken_ready else 0
         return Story(tuple(self.events), max(0.0, early), dict(self.says), self.life)
-
-
-def _exec(engine: Engine, container: str, command: tuple[str, ...], *, seconds: float) -> int:
-    """The exit status of a command run in it: 127 where there is none, 124 where it takes long."""
-    end = time.monotonic() + seconds
-    try:
-        with translated("run a probe in a container"):
-            made = engine.api.exec_create(container, list(command))["Id"]
-            engine.api.exec_start(made, detach=True)
-            while (about := engine.api.exec_inspect(made))["Running"]:
-                if time.monotonic() > end:
-                    return 124
-                time.sleep(LOOK)
-    except EngineError:  # no such program, or the container has just ended
-        engine.ping()
-        return 127
-    return int(about["ExitCode"] if about["ExitCode"] is not None else 127)

@@ -24,6 +24,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from grader.builder import Builder
@@ -307,13 +308,13 @@ def distributions(files: tuple[File, ...]) -> tuple[Distribution, ...]:
     """Every Python package that has metadata in the final image."""
     found = (_DIST.match(f.path) for f in files if f.kind == REGULAR)
     return tuple(
-        Distribution(_normal(m["name"]), m["version"], m[0].rpartition("/")[0]) for m in found if m
+        Distribution(normal(m["name"]), m["version"], m[0].rpartition("/")[0]) for m in found if m
     )
 
 
-def _normal(name: str) -> str:
-    """As PyPI compares names (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def normal(name: str) -> str:
+    """A distribution's name as PyPI compares it (PEP 503)."""
+    return str(canonicalize_name(name))
 
 
 def matching(found: tuple[Distribution, ...]) -> list[tuple[Distribution, Advisory]]:
@@ -330,7 +331,7 @@ def without_metadata(
     found = []
     for file in files:
         match = re.search(r"/(?:site|dist)-packages/([^/]+)/__init__\.py$", file.path)
-        if match and _normal(match[1]) in names - there:
+        if match and normal(match[1]) in names - there:
             found.append(file.path.rpartition("/")[0])
     return sorted(set(found))
 

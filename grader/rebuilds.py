@@ -25,6 +25,7 @@ from grader.given import files as given_files
 from grader.layers import Base, Layers
 from grader.leaks import saved
 from grader.look import REGULAR, File
+from grader.packages import normal
 from grader.registry import fact
 from grader.spec import Exercise
 
@@ -251,8 +252,3 @@ def distributions(paths: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """(name, version, folder) of each installed distribution."""
     for match in filter(None, map(_METADATA.fullmatch, paths)):
         yield match["name"], match["version"], match["folder"]
-
-
-def normal(name: str) -> str:
-    """As PyPI compares names (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,31 +149,46 @@ def when_ended(engine: Engine, container: str, exercise: Exercise) -> Callable[[
     return ended
 
 
-@fact
-def service(questions: Questions, container: str, engine: Engine, exercise: Exercise) -> Service:
-    """The server, ready, with its answers. Raises SubmissionError when it does not get ready."""
-    limit, started = exercise.limits.ready_seconds, engine.state(container).started_at
+def readied(
+    engine: Engine, container: str, exercise: Exercise, bodies: Sequence[Mapping[str, Any]] = ()
+) -> tuple[float, tuple[Reply, ...]]:
+    """Wait until it is ready and ask it; gives when that was (since 1970), and the answers.
+
+    Raises SubmissionError when it does not get ready or ends; on a busy machine EngineError.
+    """
     said = probe.talk(
         engine,
         container,
         port=exercise.port,
-        bodies=questions.bodies,
-        seconds=limit,
+        bodies=list(bodies),
+        seconds=exercise.limits.ready_seconds,
         ended=when_ended(engine, container, exercise),
     )
     if said["ready_at"] is None:
         late = SubmissionError(_never_ready(engine, container, said, exercise))
         raise late if said["loopback_only"] else unless_busy(engine, late)
-    replies = tuple(Reply(status, text) for status, text in said["answers"])
-    seconds = max(0.0, said["ready_at"] - moment(started))
+    return float(said["ready_at"]), tuple(Reply(s, text) for s, text in said["answers"])
+
+
+@fact
+def service(questions: Questions, container: str, engine: Engine, exercise: Exercise) -> Service:
+    """The server, ready, with its answers. Raises SubmissionError when it does not get ready."""
+    started = engine.state(container).started_at
+    ready_at, replies = readied(engine, container, exercise, questions.bodies)
     count = len(questions.noisy)
+    seconds = max(0.0, ready_at - moment(started))
     return Service(seconds, questions, replies[:count], replies[count:])
 
 
 @fact
 def health(service: Service, container: str, engine: Engine) -> Health:
     """The HEALTHCHECK's verdict once the service is ready."""
-    end = time.monotonic() + HEALTH_SECONDS
+    return health_of(engine, container, HEALTH_SECONDS)
+
+
+def health_of(engine: Engine, container: str, seconds: float) -> Health:
+    """The HEALTHCHECK's verdict on a service that is ready, waited for."""
+    end = time.monotonic() + seconds
     while True:
         state = engine.state(container)
         if state.health in (None, "healthy") or not state.running or time.monotonic() > end:

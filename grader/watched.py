@@ -18,12 +18,25 @@ from grader.errors import EngineError
 LOOK = 0.1  # seconds between two looks at a container's health
 WAIT = 20.0  # seconds at most for one change of a container's health
 
-# Runs beside the container's processes: sends them all a signal. Process 1 does not get signals
-# like these from inside: it gets them from the engine.
+# Runs beside the container's processes: sends all that come from process 1 a signal. That one does
+# not get signals like these from inside: it gets them from the engine. A health probe is no child
+# of process 1, nor are we: one that is under way must not be stopped, its time-out would be our no.
 SIGNAL_ALL = """
 import os, sys
+def parent(pid):
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
+
+def is_own(pid):
+    try:
+        while pid > 1:
+            pid = parent(pid)
+    except OSError:
+        return False
+    return pid == 1
+
 for name in os.listdir("/proc"):
-    if name.isdigit() and int(name) not in (1, os.getpid()):
+    if name.isdigit() and name != "1" and is_own(int(name)):
         try:
             os.kill(int(name), int(sys.argv[1]))
         except ProcessLookupError:

@@ -128,25 +128,6 @@ def test_a_machine_that_fails_is_no_value(monkeypatch: pytest.MonkeyPatch) -> No
         )
 
 
-def test_a_service_that_never_gets_ready_is_told_with_what_it_printed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Engine:
-        def logs(self, container: str, *, tail: int) -> str:
-            return "one\n\n two \n"
-
-    said: dict[str, Any] = {"ready_at": None, "status": None, "error": "refused", "answers": []}
-    monkeypatch.setattr(behaviour.probe, "talk", lambda *_, **__: said)
-    engine: Any = Engine()
-    with pytest.raises(SubmissionError, match=r"nothing answers on port 8000.*refused.*one \| two"):
-        behaviour.readied(engine, "c", exercise())
-    said["status"] = 503
-    with pytest.raises(SubmissionError, match="answered 503"):
-        behaviour.readied(engine, "c", exercise())
-    said |= {"ready_at": 5.0, "answers": [[200, "a"]]}
-    assert behaviour.readied(engine, "c", exercise()) == (5.0, (Reply(200, "a"),))
-
-
 class FakeEngine:
     """One container; its states come one after the other, the last one for ever."""
 

@@ -12,8 +12,7 @@ import pytest
 from grader import locked, runspec
 from grader.engine import Image
 from grader.errors import EngineError, NotMeasurable, SubmissionError
-from grader.locked import Confined, Guarded
-from grader.peek import Peek
+from grader.locked import Confined
 from grader.runspec import RunSpec
 from grader.yamls import Doc
 
@@ -111,25 +110,3 @@ def test_whether_the_kernel_counts_swap_is_the_engines_word(
 def test_an_engine_elsewhere_does_not_see_the_folder(tmp_path: Path) -> None:
     with pytest.raises(NotMeasurable, match="does not see"):
         locked.confined(SPEC, Image("i", (), (), {}), engine(local=False), tmp_path)
-
-
-def looks(monkeypatch: pytest.MonkeyPatch, *seen: str) -> Peek:
-    """What ``inside`` makes of these looks; each word is the command of a second process."""
-    rest = list(seen)
-
-    def peek(*_: Any, **__: Any) -> Peek:
-        word = rest.pop(0) if len(rest) > 1 else rest[0]
-        return Peek((SimpleNamespace(pid=44, ppid=0, command=word),), ())  # type: ignore[arg-type]
-
-    monkeypatch.setattr(locked, "peek", peek)
-    return locked.inside(Guarded("id", None), None)  # type: ignore[arg-type]
-
-
-def test_the_engines_own_first_moment_of_a_probe_is_not_judged(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert looks(monkeypatch, "runc init", "runc init", "python").processes[0].command == "python"
-
-
-def test_who_only_calls_itself_so_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert looks(monkeypatch, "runc init").processes[0].command == "runc init"

@@ -199,12 +199,12 @@ def test_an_exec_probe_runs_in_the_container(
 ) -> None:
     ran: list[tuple[str, ...]] = []
 
-    def execute(_: object, __: str, command: tuple[str, ...], **___: object) -> int:
+    def execute(_: str, command: tuple[str, ...], **__: object) -> int:
         ran.append(command)
         return code
 
-    monkeypatch.setattr(node, "_exec", execute)
     engine = FakeEngine(clock, {"/ready": "200"})
+    monkeypatch.setattr(engine, "exec", execute, raising=False)
     one = life(
         engine, manifest(probe("liveness", Handler("exec", command=("cat", "/x")), failure=1))
     )

@@ -308,7 +308,7 @@ def test_the_shipped_advisories_are_in_order() -> None:
     for one in found.advisories:
         assert one.id.startswith("CVE-")
         assert one.alias.startswith("GHSA-")
-        assert one.package == packages._normal(one.package)
+        assert one.package == packages.normal(one.package)
         assert one.what
         for affected in one.affected:
             assert all(part.startswith((">=", "<")) for part in affected.split(","))

@@ -12,7 +12,6 @@ from grader.engine import Image
 from grader.errors import SubmissionError
 from grader.look import File
 from grader.users import RunAs, Tree, cache_folder, is_numeric, process_ids, resolve, runs_as
-from tests.checks.test_runtime import process, seen
 
 PASSWD = """root:x:0:0:root:/root:/bin/bash
 app:x:10001:10002:the app:/home/app:/bin/sh
@@ -202,25 +201,6 @@ def test_runs_as_reads_the_images_own_lists() -> None:
     image = Image("sha256:1", (), (), {"User": "app"})
     assert runs_as(image, FakeEngine(files)).uid == 10001  # type: ignore[arg-type]
     assert runs_as(Image("sha256:1", (), (), {}), FakeEngine({})).uid == 0  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("looks", "root"),
-    [
-        ([[10001]], False),
-        ([[0], [10001]], False),  # a probe that was just being started
-        ([[0], [0], [0], [10001]], False),
-        ([[0]] * 4, True),
-        ([[0]] * 3 + [[0], [10001]], True),
-    ],
-)
-def test_a_root_that_is_gone_at_once_is_none(
-    monkeypatch: pytest.MonkeyPatch, looks: list[list[int]], root: bool
-) -> None:
-    views = iter(seen(*(process(uid=u) for u in uids)) for uids in looks)
-    monkeypatch.setattr(users, "peek", lambda *_, **__: next(views))
-    found = process_ids(None, "c", None)  # type: ignore[arg-type]
-    assert any(0 in p.uids for p in found.processes) is root
 
 
 def test_a_container_that_ended_meanwhile_is_the_students(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from grader.dockerfile import Dockerfile
 from grader.look import HARD_LINK, REGULAR, SYMLINK, File
+from grader.packages import normal
 from grader.registry import check
 from grader.results import Result, failed, passed, skipped
 from grader.users import ROOT, RunAs, Tree
@@ -37,12 +38,12 @@ def absent(files: tuple[File, ...], *, names: list[str], what: str = "program") 
 @check
 def no_packages(files: tuple[File, ...], *, names: list[str]) -> Result:
     """The final image has no Python package of these: {names}"""
-    wanted = {_normal(n) for n in names}
+    wanted = {normal(n) for n in names}
     found: dict[str, str] = {}
     for file in files:
         match = _DISTRIBUTION.search(file.path)
-        if match and _normal(match[1]) in wanted:
-            found.setdefault(_normal(match[1]), file.path[: match.end()].rstrip("/"))
+        if match and normal(match[1]) in wanted:
+            found.setdefault(normal(match[1]), file.path[: match.end()].rstrip("/"))
     if not found:
         return passed("none of them")
     return failed(
@@ -204,11 +205,6 @@ def _is_apt(path: str) -> bool:
     if path.startswith("/var/lib/apt/lists/"):
         return not path.endswith(("/lock", "/partial"))
     return path.startswith("/var/cache/apt/") and path.endswith((".deb", ".bin"))
-
-
-def _normal(name: str) -> str:
-    """As PyPI compares names (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _some(paths: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from grader import peek, probe
+from grader import peek, probe, watched
 from grader.engine import PROBE_IMAGE, Engine, State
 from grader.errors import EngineError, SubmissionError
 from tests.conftest import wait_until
@@ -158,3 +158,30 @@ def test_an_image_is_streamed_whole(engine: Engine) -> None:
 def test_a_stream_of_no_image_is_an_error(engine: Engine) -> None:
     with pytest.raises(EngineError, match="cannot be read"), engine.saved("nope:1") as stream:
         json.dumps(len(stream.read()))
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["true"], 0), (["sh", "-c", "exit 3"], 3), (["/no/such"], 127), (["sleep", "9"], 124)],
+)
+def test_a_command_run_in_it_tells_its_exit_status(
+    engine: Engine, command: list[str], code: int
+) -> None:
+    assert engine.exec(start(engine, SLEEP), command, seconds=1.5) == code
+
+
+@pytest.mark.parametrize(("name", "letter"), [("SIGSTOP", "T"), ("SIGCONT", "S")])
+def test_a_health_probe_that_is_under_way_is_not_stopped(
+    engine: Engine, name: str, letter: str
+) -> None:
+    """Its time-out would be our doing: a probe that never asks again would look honest."""
+    worker = "import os, time; os.fork(); time.sleep(300)"
+    container = start(engine, ["python3", "-c", worker])
+    engine.api.exec_start(engine.api.exec_create(container, ["sleep", "60"])["Id"], detach=True)
+    wait_until(lambda: len(peek.peek(engine, container, ended=ended).processes) == 3, 10)
+    watched.signal_all(engine, container, "SIGSTOP")
+    if name != "SIGSTOP":
+        watched.signal_all(engine, container, name)
+    seen = peek.peek(engine, container, ended=ended).processes
+    states = {("probe" if p.ppid == 0 and p.pid != 1 else "own", p.state) for p in seen}
+    assert states == {("own", letter), ("probe", "S")}
