@@ -132,7 +132,7 @@ def run_so(
 ) -> Ran:
     """Run it in a container of its own; ``how`` are settings of ``Engine.create``."""
     asked = pictures(questions)
-    healthcheck = QUICK if image.config.get("Healthcheck") else None
+    healthcheck = QUICK if image.healthcheck else None
     one = up(image, engine, exercise, bodies=asked.bodies, healthcheck=healthcheck, **how)
     container = one.container
     uids = {uid for _, uid, _ in engine.processes(container)}

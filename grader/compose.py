@@ -92,7 +92,7 @@ def ours(
     if str(kept.get("memswap_limit", "")).startswith("-"):
         kept["memswap_limit"] = -1  # Compose writes it as a text that it can't read itself
     kept.pop("healthcheck", None)  # the image's own is asked, only more often
-    if image.config.get("Healthcheck"):
+    if image.healthcheck:
         kept["healthcheck"] = {"interval": f"{HEALTH_INTERVAL // 1_000_000}ms"}
     if isinstance(deploy := kept.get("deploy"), dict):
         kept["deploy"] = {k: v for k, v in deploy.items() if k == "resources"}

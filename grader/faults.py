@@ -74,10 +74,9 @@ class Healthcheck:
 @fact
 def healthcheck(image: Image, dockerfile: Dockerfile) -> Healthcheck:
     """What the image says. Raises SubmissionError when it has none."""
-    found = image.config.get("Healthcheck") or {}
     lines = [i.line for i in dockerfile.instructions if i.name == "HEALTHCHECK"]
     line = lines[-1] if lines else None
-    if not found.get("Test") or found["Test"][0] == "NONE":
+    if not (found := image.healthcheck):
         raise SubmissionError(
             "The image has no HEALTHCHECK. Add one that asks the service.", line=line
         )

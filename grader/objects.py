@@ -36,6 +36,12 @@ class Image:
     def size(self) -> int:
         return sum(layer.size for layer in self.history)
 
+    @property
+    def healthcheck(self) -> Mapping[str, Any]:
+        """Its HEALTHCHECK; empty where there is none, or one that says NONE."""
+        found = self.config.get("Healthcheck") or {}
+        return found if found.get("Test") and found["Test"][0] != "NONE" else {}
+
 
 @dataclass(frozen=True)
 class HealthProbe:

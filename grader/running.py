@@ -112,7 +112,7 @@ def container(image: Image, engine: Engine, exercise: Exercise) -> str:
     healthcheck: dict[str, object] = {"interval": HEALTH_INTERVAL}
     if any(item.check.name == "health.fails_frozen" for item in exercise.items):
         healthcheck = {"interval": QUICK_INTERVAL, "timeout": QUICK_TIMEOUT, "retries": 1}
-    numbers = healthcheck if image.config.get("Healthcheck") else None
+    numbers = healthcheck if image.healthcheck else None
     return start(image, engine, exercise, healthcheck=numbers)
 
 

@@ -205,7 +205,7 @@ def create(engine: Engine, spec: RunSpec, image: Image) -> str:
         "--log-opt",
         f"max-size={LOG_BYTES}",
     ]
-    if image.config.get("Healthcheck"):
+    if image.healthcheck:
         words += ["--health-interval", f"{HEALTH_INTERVAL // 1_000_000}ms"]
     made = client(engine, [*words, image.id], folder=spec.folder)
     if made.returncode:

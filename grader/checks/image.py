@@ -136,9 +136,7 @@ def no_secret_env(image: Image) -> Result:
 @check
 def health_sane(image: Image, *, min_start_seconds: float = 1) -> Result:
     """Its HEALTHCHECK has times that fit together"""
-    probe = image.config.get("Healthcheck") or {}
-    test = list(probe.get("Test") or ())
-    if not test or test[0] == "NONE":
+    if not (probe := image.healthcheck):
         return failed("The image has no HEALTHCHECK. Add one that asks the service.")
     interval, timeout = (_seconds(probe, key) or DEFAULT_SECONDS for key in ("Interval", "Timeout"))
     start = _seconds(probe, "StartPeriod")

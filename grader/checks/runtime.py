@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from grader.behaviour import AnyUser, Powerless, Ran, ReadOnly
+from grader.engine import Image
 from grader.observed import TIMES, Broods, Listening
 from grader.peek import Peek
 from grader.registry import check
 from grader.results import Result, failed, passed
-from grader.users import ROOT
+from grader.users import ROOT, RunAs
 
 
 @check
-def not_root(processes: list[tuple[int, int, str]], process_ids: Peek) -> Result:
+def not_root(
+    processes: list[tuple[int, int, str]], process_ids: Peek, runs_as: RunAs, image: Image
+) -> Result:
     """No process of the container runs as root, or could go back to it"""
     users = sorted({uid for _, uid, _ in processes})
     if not processes:
@@ -31,6 +34,13 @@ def not_root(processes: list[tuple[int, int, str]], process_ids: Peek) -> Result
             f"{roots[0].command[:80]!r} has root in reserve: its user IDs (real, effective, saved,"
             f" file system) are {', '.join(map(str, roots[0].uids))}, so it can go back to UID 0."
             " Let Docker start it as another user: add a USER line with a number.",
+            uids=users,
+        )
+    if runs_as.uid == ROOT and image.healthcheck:
+        # Decided by what the image says, since a probe is there for a moment only.
+        return failed(
+            "Its program gives up root, but Docker starts the HEALTHCHECK as the image's user, and"
+            " that is root. Add a USER line with a number.",
             uids=users,
         )
     return passed(f"every process is UID {', '.join(map(str, users))}", uids=users)

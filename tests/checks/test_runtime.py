@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from grader.behaviour import AnyUser, Asked, Powerless, Ran, ReadOnly
 from grader.checks import runtime
+from grader.objects import Image
 from grader.observed import Bred, Broods, Listening
 from grader.peek import Peek, Process
 from grader.references import Answer
 from grader.results import Outcome, Result
 from grader.running import Reply
+from grader.users import resolve
 
 P, F = Outcome.PASS, Outcome.FAIL
 
@@ -60,18 +62,30 @@ def host(looks: list[Process]) -> list[tuple[int, int, str]]:
     return [(100 + p.pid, p.uids[1], p.command) for p in looks]
 
 
+def not_root(
+    on_host: list[tuple[int, int, str]],
+    inside: Peek,
+    *,
+    user: str = "10001",
+    test: Sequence[str] | None = None,
+) -> Result:
+    """``test`` is the HEALTHCHECK's; None where the image has none."""
+    image = Image("sha256:0", (), (), {"Healthcheck": {"Test": test} if test else None})
+    return runtime.not_root(on_host, inside, resolve(user, "root:x:0:0::/root:/bin/sh", ""), image)
+
+
 @pytest.mark.parametrize(
     ("looks", "outcome"), [n[1:] for n in NOT_ROOT], ids=[n[0] for n in NOT_ROOT]
 )
 def test_not_root(looks: list[Process], outcome: Outcome) -> None:
-    result = runtime.not_root(host(looks), seen(*looks))
+    result = not_root(host(looks), seen(*looks))
     assert result.outcome is outcome
     assert result.evidence["uids"] == sorted({p.uids[1] for p in looks})
 
 
 def test_not_root_tells_the_command_and_what_to_do() -> None:
     looks = [process(), process("cron " + "x" * 500, uid=0)]
-    said = runtime.not_root(host(looks), seen(*looks)).message
+    said = not_root(host(looks), seen(*looks)).message
     assert "UID 0" in said
     assert "cron" in said
     assert "USER" in said
@@ -80,24 +94,45 @@ def test_not_root_tells_the_command_and_what_to_do() -> None:
 
 def test_not_root_tells_where_root_is_in_reserve() -> None:
     looks = [process(uids=(0, 10001, 0, 10001))]
-    said = runtime.not_root(host(looks), seen(*looks)).message
+    said = not_root(host(looks), seen(*looks)).message
     assert "0, 10001, 0, 10001" in said
     assert "USER" in said
 
 
 def test_a_probe_that_the_host_saw_being_started_is_not_root() -> None:
     """It was root's for a moment only: who looked longer did not see it any more."""
-    found = runtime.not_root([(7, 10001, "uvicorn"), (8, 0, "runc init")], seen(process()))
+    found = not_root([(7, 10001, "uvicorn"), (8, 0, "runc init")], seen(process()))
     assert found.outcome is P
+
+
+PROBES = [
+    ("root's, and the server has dropped it", "root", ["CMD", "true"], F),
+    ("root's by its number", "0", ["CMD-SHELL", "true"], F),
+    ("root's since no USER is named", "", ["CMD", "true"], F),
+    ("a user's", "10001", ["CMD", "true"], P),
+    ("none, and a root that is given up", "", None, P),
+    ("switched off", "", ["NONE"], P),
+]
+
+
+@pytest.mark.parametrize(
+    ("user", "test", "outcome"), [p[1:] for p in PROBES], ids=[p[0] for p in PROBES]
+)
+def test_a_probe_that_nobody_saw_is_judged_by_the_image(
+    user: str, test: list[str] | None, outcome: Outcome
+) -> None:
+    """Docker starts it as the image's user, for a moment, whatever the server did meanwhile."""
+    found = not_root(host([process()]), seen(process()), user=user, test=test)
+    assert found.outcome is outcome
 
 
 def test_root_of_a_user_namespace_is_root() -> None:
     """The host sees another number there; inside it is 0."""
-    assert runtime.not_root([(7, 100000, "uvicorn")], seen(process(uid=0))).outcome is F
+    assert not_root([(7, 100000, "uvicorn")], seen(process(uid=0))).outcome is F
 
 
 def test_no_process_at_all_is_no_pass_and_no_advice_on_users() -> None:
-    result = runtime.not_root([], seen())
+    result = not_root([], seen())
     assert result.outcome is not P
     assert "USER" not in result.message
 
