@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from grader.engine import Image, Layer
@@ -156,7 +157,7 @@ def health_sane(image: Image, *, min_start_seconds: float = 1) -> Result:
     return passed(f"each {interval:g} s, at most {timeout:g} s, after {start:g} s", **facts)
 
 
-def _seconds(probe: dict[str, Any], key: str) -> float:
+def _seconds(probe: Mapping[str, Any], key: str) -> float:
     return float(probe.get(key) or 0) / SECOND
 
 
