@@ -33,7 +33,10 @@ MS = 1_000_000  # nanoseconds
 # and slows four of them down.
 INTERVAL, AFTER_START = 700, 1500
 TIMEOUT = 5000  # milliseconds for one of them: long, so that a busy machine is not taken for a no
-SLOW = (1.2, 1.9)  # seconds that the slow model takes, drawn anew for each run
+SLOW = (1.4, 2.0)  # seconds that the slow model takes, drawn anew for each run
+# Seconds that a worker may have been loading when the first answer was seen: questions are asked
+# every 0.1 s, and accepting one takes its time.
+BEGUN = 0.25
 NO_MODELS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")  # files that every container has
 DEFAULTS = {"Interval": 30.0, "Timeout": 30.0, "StartPeriod": 0.0}  # Docker's, in seconds
 SLEEP = 600  # seconds that the command sleeps which takes the service's place
@@ -152,7 +155,7 @@ def _asked(engine: Engine, container: str, exercise: Exercise, *, until: tuple[i
 
 @dataclass(frozen=True)
 class Slow:
-    """A model that takes a while. ``not_ready`` is when it was last seen not to be ready yet."""
+    """A model that takes a while. ``not_ready`` is until when nothing of it can have been ready."""
 
     watched: Watched
     not_ready: float
@@ -186,9 +189,12 @@ def slow(image: Image, healthcheck: Healthcheck, engine: Engine, exercise: Exerc
     before = [
         r.last for r in seen.of("/ready") if r.status != 200 and (not ready or r.last < ready)
     ]
+    # Of several workers one may be ready, and say so to the probe, while another answers us 503.
+    loaded = (seen.first("/ready") or 0.0) + delay - BEGUN
+    not_ready = min(max(before, default=0.0), loaded)
     if ready is not None:
         watch.until(lambda w: w.last == "healthy")
-    return Slow(watch.look(), max(before, default=0.0), ready, delay, watch, Meter.read(watch))
+    return Slow(watch.look(), not_ready, ready, delay, watch, Meter.read(watch))
 
 
 # -- the process -----------------------------------------------------------------------------------

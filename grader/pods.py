@@ -74,7 +74,8 @@ def frozen(engine: Engine, image: Image, manifest: Manifest, port: int) -> Story
     model = model_of(image)
     node = _node(engine, image.id, manifest, port=port, model=model, patience=HURRIED)
     node.begin()
-    if node.go_on(lambda: node.life.ready or node.restarts() > 0, LONGEST):
+    node.go_on(lambda: node.life.ready or node.restarts() > 0, LONGEST)
+    if node.life.ready:
         signal_all(engine, node.id, "SIGSTOP")
         node.note("frozen")
         node.go_on(lambda: node.restarts() > 0, LONGEST)

@@ -224,13 +224,25 @@ def test_a_server_that_never_says_500_has_no_probe_that_counts(asked: Callable[.
 
 
 def test_a_slow_model(asked: Callable[..., None]) -> None:
-    asked(("/ready", 0, 0, 1), ("/ready", 503, 1.1, 3.4), ("/ready", 200, 3.5, 4))
-    engine: Any = FakeEngine(healthy(probe(2, 0), probe(3.3, 0), probe(4, 0)))
+    asked(("/ready", 0, 0, 1), ("/ready", 503, 1.1, 2.2), ("/ready", 200, 2.3, 4))
+    engine: Any = FakeEngine(healthy(probe(1.5, 0), probe(2.1, 0), probe(4, 0)))
     seen = faults.slow(image(), CHECK, engine, EXERCISE)
-    assert (seen.not_ready, seen.ready) == (T0 + 3.4, T0 + 3.5)
-    assert [p.start for p in seen.early] == [stamp(2)]
+    assert (seen.not_ready, seen.ready) == (T0 + 2.2, T0 + 2.3)
+    assert [p.start for p in seen.early] == [stamp(1.5)]
     delay = float(engine.created[0]["environment"]["LOAD_DELAY_S"])
     assert faults.SLOW[0] <= delay <= faults.SLOW[1]
+
+
+def test_of_two_workers_one_may_be_ready_before_the_other(
+    asked: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one's 503 is no proof that a yes which came meanwhile was wrong."""
+    monkeypatch.setattr(faults, "SLOW", (1.5, 1.5))
+    asked(("/ready", 0, 0, 1), ("/ready", 503, 1.1, 3.4), ("/ready", 200, 3.5, 4))
+    seen_early = healthy(probe(1.9, 0), probe(2.5, 0), probe(4, 0))
+    seen = faults.slow(image(), CHECK, FakeEngine(seen_early), EXERCISE)  # type: ignore[arg-type]
+    assert seen.not_ready == pytest.approx(T0 + 1.1 + 1.5 - faults.BEGUN)
+    assert [p.start for p in seen.early] == [stamp(1.9)]
 
 
 def test_frozen_and_thawed(monkeypatch: pytest.MonkeyPatch) -> None:
