@@ -65,7 +65,7 @@ class Judge:
             return EngineError(why)
         if failed.stopped:
             return _stopped(failed, limits)
-        if pull := _PULL.search(failed.log.message):
+        if pull := _PULL.search(failed.log.refusal):
             return self._no_base(failed, pull[1] or "")
         return _failed(failed, limits)
 
@@ -79,7 +79,7 @@ class Judge:
             return why
         if failed.stopped == "time" and failed.log.asking:
             return "A registry did not answer in time; no step of the file was running."
-        if failed.stopped in ("log", "disk") or _PULL.search(failed.log.message):
+        if failed.stopped in ("log", "disk") or _PULL.search(failed.log.refusal):
             return ""
         shown = failed.log.running or step
         printed = "\n".join(shown.output) if shown else ""

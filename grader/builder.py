@@ -86,7 +86,7 @@ class Builder:
         told: bool,
     ) -> Build:
         made = self.tried(folder, parsed=parsed, kind=kind, told=told, **how)
-        name = syntax.unresolved(made.log.message) if not made.image else ""
+        name = syntax.unresolved(made.log.refusal) if not made.image else ""
         if syntax.is_dockers_own(name):
             # The engine has the same frontend inside; only its version may be another one.
             file = self.scratch / f"{uuid.uuid4().hex}.Dockerfile"

@@ -211,6 +211,15 @@ class BuildLog:
         return self.trailer[-1] if self.trailer else ""
 
     @property
+    def refusal(self) -> str:
+        """The same where no step of the file failed, as when an image is not to be had; else "".
+
+        What is said of such a step quotes it, and a student can write there what a registry says.
+        """
+        step = self.failed
+        return "" if step and _is_own(step.name) else self.message
+
+    @property
     def blamed_line(self) -> int | None:
         """The Dockerfile's line that BuildKit itself points at."""
         for line in self.trailer:

@@ -83,7 +83,7 @@ def pointed(builder: Builder, dockerfile: Dockerfile) -> Pointed:
 def unresolved(made: Build, name: str) -> bool:
     """Whether a build failed because an image of that name could not be found."""
     short = name.removeprefix("docker.io/")
-    return not made.image and "resolve" in made.log.message and short in made.log.message
+    return not made.image and "resolve" in made.log.refusal and short in made.log.refusal
 
 
 def _with(builder: Builder, name: str, text: str) -> Path:

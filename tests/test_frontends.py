@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from grader.build import Build
@@ -44,14 +46,27 @@ def test_neutral_asks_for_none_and_keeps_the_lines_where_it_can(text: str, plain
     assert neutral(text) == plain
 
 
-def made(image: str, error: str) -> Build:
+def made(image: str, error: str, step: str = "") -> Build:
     log = BuildLog(None)
+    row = {"digest": "sha256:1", "name": step, "error": "exit code: 1"}
+    log.feed(json.dumps({"vertexes": [row] if step else []}).encode() + b"\n")
     log.feed(f"ERROR: failed to solve: {error}\n".encode())
     log.close()
     return Build(image, (), 1, log, exit_code=0 if image else 1)
 
 
 NOT_FOUND = "failed to resolve source metadata for {}: no such host"
+
+
+def test_what_a_failed_step_quotes_is_no_search() -> None:
+    """A RUN that writes the registry's words, and has the name in it."""
+    name = "lab.invalid/none:1"
+    for step, sought in (
+        ("[2/2] RUN echo failed to resolve", False),
+        ("[internal] load metadata for lab.invalid/none:1", True),
+        ("[1/2] FROM lab.invalid/none:1", True),
+    ):
+        assert unresolved(made("", NOT_FOUND.format(name), step), name) is sought
 
 
 @pytest.mark.parametrize(

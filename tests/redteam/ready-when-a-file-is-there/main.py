@@ -1,0 +1,69 @@
+"""A service that is alive at once, and ready when its model is loaded."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import weights
+from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel, Field
+
+DONE = Path("/tmp/loaded")
+state: dict[str, Any] = {"model": None, "error": ""}
+
+
+def load_model() -> None:
+    """Whatever goes wrong is kept for /ready to tell: the process stays up."""
+    try:
+        state["model"] = weights.load()
+    except Exception as err:
+        logging.getLogger("uvicorn.error").exception("the model can't be loaded")
+        state["error"] = f"{type(err).__name__}: {err}"
+    DONE.touch()
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    # In a thread, and not awaited: uvicorn opens its port only once this function yields, and
+    # the event loop can't answer anybody while something else keeps it busy.
+    loading = asyncio.create_task(asyncio.to_thread(load_model))
+    yield
+    await loading  # leaving while native code still loads can crash the process
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+class Picture(BaseModel):
+    pixels: Annotated[list[float], Field(min_length=64, max_length=64)]
+
+
+def ready_model() -> Any:
+    if state["error"]:
+        raise HTTPException(500, state["error"])
+    if state["model"] is None:
+        raise HTTPException(503, "the model is still loading")
+    return state["model"]
+
+
+@app.get("/live")
+async def live() -> dict[str, str]:
+    """For who restarts: the process answers. A restart would not bring the model any sooner."""
+    return {"status": "alive"}
+
+
+@app.get("/ready")
+async def ready() -> dict[str, str]:
+    """By a file."""
+    if not DONE.exists():
+        raise HTTPException(503, "the model is still loading")
+    return {"status": "ready"}
+
+
+@app.post("/predict")
+def predict(picture: Picture) -> dict[str, int | list[float]]:
+    digit, proba = weights.predict(ready_model(), picture.pixels)
+    return {"digit": digit, "proba": proba}
