@@ -159,7 +159,20 @@ def _load(course: Course, names: Sequence[str]) -> tuple[list[Lab], list[Fault]]
 
 
 def run(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done]:
-    """Side by side, in the order in which they end."""
+    """Side by side, in the order in which they end; what the machine failed is tried once more.
+
+    Alone, at the end: where several run side by side, one may be late because of the others.
+    """
+    failed = []
+    for done in _side_by_side(todo, grade, jobs):
+        if done.faults and all(fault.machine for fault in done.faults):
+            failed.append(done.job)
+        else:
+            yield done
+    yield from _side_by_side(failed, grade, 1)
+
+
+def _side_by_side(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done]:
     pool = ThreadPoolExecutor(jobs)
     running: list[Future[Done]] = [pool.submit(_grade, job, grade) for job in todo]
     try:

@@ -275,6 +275,20 @@ def test_the_machines_fault_is_not_the_courses(
     assert all(f.machine for f in faults)
 
 
+def test_what_the_machine_failed_is_tried_once_more_and_alone(course: Course) -> None:
+    turns, order = iter([report({"image.size": ERROR}), report(SIZE)]), list[object]()
+    faults = lint(course, grade=graded(purge_later=lambda: next(turns)), tell=order.append)
+    assert faults == []
+    done = [d.job.name for d in order if isinstance(d, Done)]
+    assert (done[-1], done.count("wrong/purge-later")) == ("wrong/purge-later", 1)
+
+
+def test_what_the_course_failed_is_not_tried_again(course: Course) -> None:
+    turns = iter([report(SIZE), report()])
+    assert lint(course, grade=graded(one_run=lambda: next(turns)))
+    assert len(list(turns)) == 1
+
+
 def test_a_crash_is_a_fault_and_the_rest_goes_on(course: Course) -> None:
     done: list[object] = []
     crash = raising(ValueError("boom"))
