@@ -101,7 +101,9 @@ def told(how: str) -> Iterator[None]:
     try:
         yield
     except SubmissionError as err:
-        raise SubmissionError(f"{how}: {err}", line=err.line, evidence=err.evidence) from err
+        raise SubmissionError(
+            f"{how}: {err}", line=err.line, file=err.file, evidence=err.evidence
+        ) from err
 
 
 @dataclass(frozen=True)

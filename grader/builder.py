@@ -123,4 +123,6 @@ def _with_links(error: Exception, context: Context) -> Exception:
     if not context.outside_links or not isinstance(error, SubmissionError):
         return error
     note = f" Note that {context.outside_links[0]} points out of the folder and is not followed."
-    return SubmissionError(f"{error}{note}", line=error.line, evidence=error.evidence)
+    return SubmissionError(
+        f"{error}{note}", line=error.line, file=error.file, evidence=error.evidence
+    )

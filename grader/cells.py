@@ -151,7 +151,7 @@ def _points(result: Result) -> str:
 
 
 def _said(result: Result) -> str:
-    where = f" (Dockerfile, line {result.line})" if result.line else ""
+    where = f" ({result.place})" if result.line else ""
     return f"{result.message}{where}".strip()
 
 

@@ -63,7 +63,7 @@ def _unreadable(spec: RunSpec, said: str) -> SubmissionError:
     found = re.search(r"services\.([\w.-]+)", text)
     line = spec.doc.line("services", *found[1].split(".")) if found else None
     place = f"{spec.name}, line {line}" if line else spec.name
-    return SubmissionError(f"{place}: Compose can't read it: {text}", line=line)
+    return SubmissionError(f"{place}: Compose can't read it: {text}", line=line, file=spec.name)
 
 
 def create(engine: Engine, spec: RunSpec, image: Image, scratch: Path) -> str:

@@ -5,6 +5,10 @@
 ``EngineError`` is the machine's: it never costs a mark.
 """
 
+from __future__ import annotations
+
+DOCKERFILE = "Dockerfile"  # the file to blame where nothing else is said
+
 
 class GraderError(Exception):
     """Base class, so that a caller can catch everything of ours at once."""
@@ -21,15 +25,20 @@ class UsageError(GraderError):
 class SubmissionError(GraderError):
     """The student's files cannot give what a check needs.
 
-    ``line`` is the 1-based line of the Dockerfile to blame, where there is one;
-    ``evidence`` is what a report may show beside the message.
+    ``line`` is the 1-based line of ``file`` to blame, where there is one; ``evidence`` is what a
+    report may show beside the message.
     """
 
     def __init__(
-        self, message: str, *, line: int | None = None, evidence: dict[str, object] | None = None
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        file: str = DOCKERFILE,
+        evidence: dict[str, object] | None = None,
     ) -> None:
         super().__init__(message)
-        self.line = line
+        self.line, self.file = line, file
         self.evidence = evidence or {}
 
 

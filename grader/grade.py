@@ -198,7 +198,7 @@ def _explained(item: Item, error: BaseException | None, told: dict[int, str]) ->
     if isinstance(error, SubmissionError):
         if first != item.id:
             return skipped(f"Needs what failed in {first}.")
-        return failed(str(error), line=error.line, **error.evidence)
+        return failed(str(error), line=error.line, file=error.file, **error.evidence)
     if isinstance(error, EngineError):
         return errored(str(error))
     return errored(f"The check {item.check.name} crashed: {type(error).__name__}: {error}")

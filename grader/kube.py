@@ -95,7 +95,7 @@ def manifest(manifest_doc: Doc) -> Manifest:
     if not isinstance(containers, list) or len(containers) != 1:
         count = len(containers) if isinstance(containers, list) else 0
         text = f"{manifest_doc.name}: the Pod has {count} containers, not one."
-        raise SubmissionError(text, line=line)
+        raise SubmissionError(text, line=line, file=manifest_doc.name)
     probes = {
         role: probe
         for role in ROLES

@@ -108,6 +108,7 @@ def _raise_first(doc: Doc, found: Iterator[Refusal]) -> None:
         raise SubmissionError(
             f"{where}: {refusal.what}. Nothing was started. Take it out.",
             line=line,
+            file=doc.name,
             evidence={"refused": ".".join(map(str, refusal.where))},
         )
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from grader.errors import DOCKERFILE
+
 
 class Outcome(Enum):
     """What became of one check."""
@@ -28,7 +30,7 @@ class Result:
     """What one check says.
 
     A check returns it with ``outcome``, ``message``, ``line`` and ``evidence``; ``grade`` fills in
-    the rest from the lab.toml. ``line`` is 1-based in the file that the message is about;
+    the rest from the lab.toml. ``line`` is 1-based in ``file``, the submission's file to blame;
     ``seconds`` is the wall time until it was known, waiting for facts and for other checks counted
     in; ``measurable`` is False when this machine cannot tell, and then the points are taken out of
     the total.
@@ -43,6 +45,12 @@ class Result:
     max_points: float = 0
     seconds: float = 0
     measurable: bool = True
+    file: str = DOCKERFILE
+
+    @property
+    def place(self) -> str:
+        """``file:line``, as editors and compilers write it; "" where no line is to blame."""
+        return f"{self.file}:{self.line}" if self.line else ""
 
     @property
     def points(self) -> float:
@@ -53,8 +61,10 @@ def passed(message: str = "", **evidence: object) -> Result:
     return Result(Outcome.PASS, message, evidence=evidence)
 
 
-def failed(message: str, *, line: int | None = None, **evidence: object) -> Result:
-    return Result(Outcome.FAIL, message, line, evidence)
+def failed(
+    message: str, *, line: int | None = None, file: str = DOCKERFILE, **evidence: object
+) -> Result:
+    return Result(Outcome.FAIL, message, line, evidence, file=file)
 
 
 def skipped(message: str, **evidence: object) -> Result:

@@ -144,7 +144,7 @@ def _misfit(key: str, value: Any) -> str:
 def _wrong(doc: Doc, where: Where, what: str) -> SubmissionError:
     line = doc.line(*where)
     place = f"{doc.name}, line {line}" if line else doc.name
-    return SubmissionError(f"{place}: {what}.", line=line)
+    return SubmissionError(f"{place}: {what}.", line=line, file=doc.name)
 
 
 def toml(path: Path) -> Doc:
@@ -157,7 +157,9 @@ def toml(path: Path) -> Doc:
     except (tomllib.TOMLDecodeError, RecursionError) as err:
         found = re.search(r"line (\d+)", str(err))
         line = int(found[1]) if found else None
-        raise SubmissionError(f"{path.name}: not valid TOML: {err}.", line=line) from err
+        raise SubmissionError(
+            f"{path.name}: not valid TOML: {err}.", line=line, file=path.name
+        ) from err
     lines = {(0, where): line for where, line in _toml_lines(text.splitlines(), data)}
     return Doc(path.name, (data,), {(0, ()): 1, **lines})
 

@@ -64,7 +64,8 @@ def parse(raw: bytes, name: str) -> Doc:
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
         line = mark.line + 1 if mark else None
-        raise SubmissionError(f"{name}, line {line}: not valid YAML: {err.problem}.") from err
+        text = f"{name}, line {line}: not valid YAML: {err.problem}."
+        raise SubmissionError(text, line=line, file=name) from err
     except yaml.YAMLError as err:
         raise SubmissionError(f"{name}: not valid YAML: {' '.join(str(err).split())}.") from err
     except RecursionError as err:
@@ -108,9 +109,12 @@ class _Reader:
     def no_twins(self, node: yaml.MappingNode) -> None:
         seen = set()
         for key_node, _ in node.value:
-            where = f"{self.name}, line {key_node.start_mark.line + 1}"
+            line, why = key_node.start_mark.line + 1, ""
             if not isinstance(key_node, yaml.ScalarNode):
-                raise SubmissionError(f"{where}: a key must be plain text.")
-            if key_node.value in seen:
-                raise SubmissionError(f"{where}: the key {key_node.value!r} stands twice.")
+                why = "a key must be plain text"
+            elif key_node.value in seen:
+                why = f"the key {key_node.value!r} stands twice"
+            if why:
+                text = f"{self.name}, line {line}: {why}."
+                raise SubmissionError(text, line=line, file=self.name)
             seen.add(key_node.value)

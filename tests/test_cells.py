@@ -100,7 +100,7 @@ def test_a_check_without_points_shows_none() -> None:
 
 
 def test_a_line_of_the_dockerfile_is_named() -> None:
-    assert "Dockerfile, line 7" in cells.report(report(line=7)).text
+    assert "(Dockerfile:7)" in cells.report(report(line=7)).text
     assert "line" not in cells.report(report()).text
 
 

@@ -155,6 +155,7 @@ def test_what_compose_says_of_a_file_is_the_submissions(
     with pytest.raises(SubmissionError) as caught:
         compose.resolved(engine(), spec)
     assert caught.value.line == line
+    assert caught.value.file == "compose.yaml"
     assert said.split(maxsplit=1)[0] in str(caught.value)
 
 

@@ -106,7 +106,7 @@ def compose(text: str) -> Doc:
 def test_compose_refuses(body: str, words: str) -> None:
     with pytest.raises(SubmissionError) as caught:
         refuse_compose(compose(SERVICE + body + "\n"))
-    assert caught.value.line == 4
+    assert (caught.value.file, caught.value.line) == ("compose.yaml", 4)
     assert str(caught.value).startswith("compose.yaml, line 4: ")
     assert words in str(caught.value)
 

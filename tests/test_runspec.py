@@ -110,7 +110,7 @@ def test_a_run_toml_that_is_not_taken(folder: Make, text: str, line: int, words:
     with pytest.raises(SubmissionError) as caught:
         read(folder(**{"run.toml": text}))
     assert words in str(caught.value)
-    assert caught.value.line == line
+    assert (caught.value.file, caught.value.line) == ("run.toml", line)
     assert "run.toml" in str(caught.value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from grader.engine import HealthProbe
 from grader.faults import Broken, Cost, Frozen, Healthcheck, Replaced, Slow
@@ -134,7 +135,12 @@ def own_timing(healthcheck: Healthcheck, *, load_seconds: float, max_seconds: fl
     """Its own numbers allow {load_seconds} s of loading, and not {max_seconds} s of failing"""
     interval, timeout = healthcheck.seconds("Interval"), healthcheck.seconds("Timeout")
     start, retries = healthcheck.seconds("StartPeriod"), healthcheck.retries
-    numbers = {"interval": interval, "timeout": timeout, "start_period": start, "retries": retries}
+    numbers: dict[str, Any] = {
+        "interval": interval,
+        "timeout": timeout,
+        "start_period": start,
+        "retries": retries,
+    }
     said = f"interval {interval:g} s, time-out {timeout:g} s, start period {start:g} s, {retries}×"
     if timeout >= interval:
         return failed(

@@ -26,7 +26,7 @@ def valid(manifest_doc: Doc) -> Result:
         why, line = found[0]
         more = f" And {len(found) - 1} more." if found[1:] else ""
         place = f"Line {line}: " if line else ""
-        return failed(f"{place}{why}.{more}", line=line)
+        return failed(f"{place}{why}.{more}", line=line, file=manifest_doc.name)
     return passed(f"{len(manifest_doc.documents)} document(s)")
 
 
@@ -35,7 +35,9 @@ def probes(manifest: Manifest) -> Result:
     """It has a liveness and a readiness probe, and they ask different things"""
     for role in ("liveness", "readiness"):
         if role not in manifest.probes:
-            return failed(f"There is no {role}Probe. Add one.", line=manifest.line)
+            return failed(
+                f"There is no {role}Probe. Add one.", line=manifest.line, file=manifest.doc.name
+            )
     live, ready = manifest.probes["liveness"], manifest.probes["readiness"]
     if live.handler == ready.handler:
         return failed(
@@ -43,12 +45,14 @@ def probes(manifest: Manifest) -> Result:
             " of the traffic and restarted as well. Ask for liveness what a restart can mend, and"
             " no more.",
             line=live.line,
+            file=manifest.doc.name,
         )
     if hosted := [p for p in manifest.probes.values() if p.handler.host]:
         return failed(
             f"{hosted[0].key} asks the host {hosted[0].handler.host}: that is the node's or another"
             " machine, not this Pod. Leave host out.",
             line=hosted[0].line,
+            file=manifest.doc.name,
         )
     told = (f"{role}: {manifest.probes[role].handler}" for role in ROLES if role in manifest.probes)
     return passed("; ".join(told))
@@ -66,6 +70,7 @@ def survives_load(slow_pod: Story, manifest: Manifest) -> Result:
         " beginning and comes no further. Give it time to start: a startupProbe holds the others"
         " back, and its periodSeconds × failureThreshold is how long it waits.",
         line=_line(manifest, role),
+        file=manifest.doc.name,
         restarts=slow_pod.restarts,
         killed_after=at,
     )
@@ -81,12 +86,14 @@ def ready_after_load(slow_pod: Story, manifest: Manifest) -> Result:
             f"It was ready after {ready:.0f} s, with its model still loading: the requests of that"
             " time get status 503. Ask /ready.",
             line=line,
+            file=manifest.doc.name,
         )
     if ready is None or loaded is None:
         return failed(
             f"Its model was loaded after {loaded or 0:.0f} s, and it was never ready. What does the"
             " readiness probe get as an answer? Only a status from 200 to 399 is a yes.",
             line=line,
+            file=manifest.doc.name,
         )
     return passed(f"after {max(ready, loaded):.0f} s", loaded=loaded, ready=ready)
 
@@ -97,25 +104,32 @@ def restarts_frozen(frozen_pod: Story, manifest: Manifest, *, max_seconds: float
     line, froze = _line(manifest, "liveness"), frozen_pod.first("frozen")
     if froze is None:
         why = f" The {frozen_pod.killers[0]} probe had it ended." if frozen_pod.killers else ""
-        return failed(f"It never got ready, so it could not be frozen.{why}", line=line)
+        return failed(
+            f"It never got ready, so it could not be frozen.{why}",
+            line=line,
+            file=manifest.doc.name,
+        )
     killed = frozen_pod.first("killed", froze)
     if killed is None:
         return failed(
             "All its processes were stopped, nobody got an answer any more, and it was not"
             " restarted. The liveness probe must need an answer.",
             line=line,
+            file=manifest.doc.name,
         )
     if killed - froze > max_seconds:
         return failed(
             f"It hung for {killed - froze:.0f} s before it was ended. Fewer failures, a shorter"
             f" period or a shorter time-out: {max_seconds:g} s are allowed.",
             line=line,
+            file=manifest.doc.name,
             seconds=killed - froze,
         )
     if frozen_pod.restarts != 1 or frozen_pod.first("ready", killed) is None:
         return failed(
             f"After its restart it did not get ready again ({frozen_pod.restarts} restarts).",
             line=line,
+            file=manifest.doc.name,
             restarts=frozen_pod.restarts,
         )
     return passed(f"ended after {killed - froze:.0f} s, then ready again", restarts=1)
@@ -130,6 +144,7 @@ def keeps_unready(unready_pod: Story, manifest: Manifest) -> Result:
             f"Without a model it was ready after {ready:.0f} s: requests come, and fail. Ask"
             " /ready.",
             line=_line(manifest, "readiness"),
+            file=manifest.doc.name,
         )
     role: str
     if unready_pod.restarts:
@@ -143,6 +158,7 @@ def keeps_unready(unready_pod: Story, manifest: Manifest) -> Result:
         " restart brings no model, and while it restarts nobody can ask what is wrong: that probe"
         " must not depend on the model.",
         line=_line(manifest, role),
+        file=manifest.doc.name,
         killed_after=round(at),
     )
 

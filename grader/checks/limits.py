@@ -18,6 +18,7 @@ def fits(cramped_runs: Cramped, *, memory_mb: int) -> Result:
         return failed(
             f"{ran} How much does it take without the limit? `docker stats` shows it.",
             line=ran.line,
+            file=ran.file,
         )
     evidence: dict[str, Any] = {
         "memory_mb": round(ran.memory / 1e6, 1),

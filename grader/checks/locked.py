@@ -26,6 +26,7 @@ def read_only(confined: Confined) -> Result:
     return failed(
         "Its root file system can be written to: who breaks in can leave a program there. Make it"
         " read-only (compose: read_only, docker run: --read-only).",
+        file=confined.spec.name,
         line=confined.spec.line("read_only", "read-only"),
     )
 
@@ -40,6 +41,7 @@ def capabilities(confined: Confined) -> Result:
         return failed(
             f"It keeps capabilities{some}. Drop all of them (compose: cap_drop, docker run:"
             " --cap-drop).",
+            file=confined.spec.name,
             line=confined.spec.line("cap_drop", "cap-drop"),
             dropped=dropped,
         )
@@ -47,6 +49,7 @@ def capabilities(confined: Confined) -> Result:
         return failed(
             f"{', '.join(added)} is given back. Nothing here needs it: a process that is not root"
             " may listen on any port of its container, port 80 too. Take the line out.",
+            file=confined.spec.name,
             line=confined.spec.line("cap_add", "cap-add"),
             added=added,
         )
@@ -62,6 +65,7 @@ def no_new_privileges(confined: Confined) -> Result:
     return failed(
         "A setuid program in the image still makes a root of anybody who calls it. Set"
         " no-new-privileges (compose: security_opt, docker run: --security-opt).",
+        file=confined.spec.name,
         line=confined.spec.line("security_opt", "security-opt"),
         options=options,
     )
@@ -78,6 +82,7 @@ def pids(confined: Confined, *, most: int = 256) -> Result:
         f"{seen}: one loop that starts itself twice takes the whole machine along. Memory and CPU"
         f" limits don't stop that; set one of at most {most} (compose: pids_limit, docker run:"
         " --pids-limit).",
+        file=confined.spec.name,
         line=confined.spec.line("pids_limit", "pids-limit", "deploy"),
         limit=limit,
     )
@@ -92,6 +97,7 @@ def memory(confined: Confined, *, most_mib: int = 1024) -> Result:
     seen = f"It may take {limit / MIB:.0f} MiB" if limit else "It may take all of the memory"
     return failed(
         f"{seen}. Limit it to {most_mib} MiB or less (compose: mem_limit, docker run: --memory).",
+        file=confined.spec.name,
         line=confined.spec.line("mem_limit", "memory", "deploy"),
         bytes=limit,
     )
@@ -110,6 +116,7 @@ def swap(confined: Confined) -> Result:
         f"With swap it may take {more}: a leak then slows the whole machine down instead of being"
         " stopped. Set memory and swap together to the memory limit (compose: memswap_limit, docker"
         " run: --memory-swap).",
+        file=confined.spec.name,
         line=confined.spec.line("memswap_limit", "memory-swap", "mem_limit", "memory", "deploy"),
         memory=limit,
         memory_and_swap=both,
@@ -167,6 +174,7 @@ def code_sealed(inside: Peek, confined: Confined, *, code: list[str]) -> Result:
                 f"{mount.path} is mounted for writing ({mount.kind}): whoever gets in can change"
                 " the program itself, and the change outlives the container. The code is in the"
                 " image: take the mount out.",
+                file=confined.spec.name,
                 line=confined.spec.line("volumes", "volume", "mount", "tmpfs"),
                 path=mount.path,
             )

@@ -47,6 +47,7 @@ def _row(result: Result) -> dict[str, Any]:
         "points": result.points,
         "max_points": result.max_points if result.measurable else 0,
         "message": result.message,
+        "file": result.file if result.line else None,
         "line": result.line,
         "seconds": result.seconds,
         "evidence": {**result.evidence, **left_out},

@@ -49,7 +49,7 @@ def test_valid(text: str, outcome: Outcome, words: str, line: int | None) -> Non
     result = kube.valid(doc(text))
     assert result.outcome is outcome
     assert words in result.message
-    assert result.line == line
+    assert result.place == (f"deployment.yaml:{line}" if line else "")
 
 
 PROBES = [
@@ -77,7 +77,7 @@ def test_probes(one: Manifest, outcome: Outcome, words: str, line: int | None) -
     result = kube.probes(one)
     assert result.outcome is outcome
     assert words in result.message
-    assert result.line == line
+    assert result.place == (f"deployment.yaml:{line}" if line else "")
 
 
 BEGIN = ((0.0, "start"), (60.0, "listening"))
@@ -108,7 +108,7 @@ def test_survives_load(one: Story, outcome: Outcome, words: str, line: int | Non
     result = kube.survives_load(one, GOOD)
     assert result.outcome is outcome
     assert words in result.message
-    assert result.line == line
+    assert result.place == (f"deployment.yaml:{line}" if line else "")
 
 
 READINESS = [
@@ -127,7 +127,7 @@ def test_ready_after_load(one: Story, outcome: Outcome, words: str) -> None:
     result = kube.ready_after_load(one, GOOD)
     assert result.outcome is outcome
     assert words in result.message
-    assert result.line == (None if outcome is P else 30)
+    assert result.place == ("" if outcome is P else "deployment.yaml:30")
 
 
 def froze(killed: float, *then: tuple[float, str] | tuple[float, str, str]) -> Story:
@@ -159,7 +159,7 @@ def test_restarts_frozen(one: Story, outcome: Outcome, words: str) -> None:
     result = kube.restarts_frozen(one, GOOD, max_seconds=120)
     assert result.outcome is outcome
     assert words in result.message
-    assert result.line == (None if outcome is P else 20)
+    assert result.place == ("" if outcome is P else "deployment.yaml:20")
 
 
 def lasting(*probes: Probe, says: dict[Role, bool], at: float = 60) -> Story:
@@ -210,5 +210,5 @@ def test_keeps_unready(one: Story, outcome: Outcome, words: str, line: int | Non
     result = kube.keeps_unready(one, GOOD)
     assert result.outcome is outcome
     assert words in result.message
-    assert result.line == line
+    assert result.place == (f"deployment.yaml:{line}" if line else "")
     assert kube.keeps_unready(one, GOOD) == result, "judging changes nothing"

@@ -108,7 +108,7 @@ def test_what_the_engine_holds_it_to(
 ) -> None:
     result: Result = check(confined(**host))
     assert result.outcome is outcome
-    assert result.line == (line if outcome is F else None)
+    assert result.place == (f"compose.yaml:{line}" if outcome is F else "")
     assert result.message
 
 
@@ -120,7 +120,7 @@ def test_capabilities(host: dict[str, Any], outcome: Outcome) -> None:
     assert result.outcome is outcome
     if outcome is F:
         given_back = "ALL" in (host.get("CapDrop") or ())
-        assert result.line == (12 if given_back else 11)
+        assert result.place == f"compose.yaml:{12 if given_back else 11}"
         assert ("given back" in result.message) is given_back
 
 
@@ -251,4 +251,4 @@ def test_code_sealed(mounts: tuple[Mount, ...], outcome: Outcome) -> None:
     seen = Peek((process(),), (ROOT, *mounts))
     result = locked.code_sealed(seen, confined(), code=["/app", "/opt/venv", "/usr"])
     assert result.outcome is outcome
-    assert result.line == (17 if outcome is F else None)
+    assert result.place == ("compose.yaml:17" if outcome is F else "")
