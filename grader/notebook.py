@@ -1,34 +1,37 @@
 """What a learner uses in a notebook: ``lab("01-multi-stage")["two-stages"].check()``.
 
-It shows and never raises; what is measured is ``grade``'s, the files are ``work``'s. The only
-place that imports ipywidgets.
+It shows and never raises; what is measured is ``grade``'s, the files are ``work``'s, the buttons
+are ``panel``'s.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grader import cells, work
-from grader.buildlog import BuildEvent
 from grader.cells import Cell
 from grader.course import Course
 from grader.errors import GraderError, UsageError
 from grader.kernel import in_jupyter, name_run, reach_engine
+from grader.live import Live, Show, display, show
 from grader.progress import Progress, table
 from grader.results import Outcome, Report
 from grader.spec import Exercise, Lab
 
+if TYPE_CHECKING:
+    from grader.panel import Panel
+
 Grade = Callable[..., Report]
 UNTOUCHED = "This is the starter as it was given: nothing is counted yet."
-WIDGET = "application/vnd.jupyter.widget-view+json"
+READ = "Read, not built: what the files alone tell."
 
 
 class NotHereError(UsageError):
@@ -108,13 +111,19 @@ class NotebookLab:
                 self._choose(id_, answer, choices)
             chosen = self._last("predict", id_)
             text = cells.question(question, choices, chosen)
-            _ask(text, question, choices, chosen, lambda c: self._choose(id_, c, choices))
+            if in_jupyter():
+                from grader.panel import ask
+
+                keep = partial(self._choose, id_, choices=choices)
+                display(ask(text, question, choices, chosen, keep), raw=True)
+            else:
+                show(text)
 
     def reflect(self, id_: str, measured: object) -> None:
         """Show the prediction beside what was measured."""
         with _never_raises(self.course):
             predicted = self._last("predict", id_)
-            _show(cells.reflection(predicted, measured))
+            show(cells.reflection(predicted, measured))
             self._note("measure", id_, measured)
 
     def progress(self) -> None:
@@ -124,7 +133,7 @@ class NotebookLab:
             facts = progress.about(self.lab.name, "predict")
             ids = dict.fromkeys(f.text.partition(" ")[0] for f in facts)
             rows = [(id_, self._last("predict", id_), self._last("measure", id_)) for id_ in ids]
-            _show(cells.standing(table(self.lab.exercises, progress), rows))
+            show(cells.standing(table(self.lab.exercises, progress), rows))
 
     def cleanup(self) -> None:
         """Remove what this checkout's notebooks made, by its label; say what it freed."""
@@ -133,7 +142,7 @@ class NotebookLab:
 
             with Engine.open() as engine:
                 freed = engine.cleanup(self.run)
-            _show(cells.message(f"Cleaned up: {freed / 1e6:.0f} MB freed.", Outcome.PASS))
+            show(cells.message(f"Cleaned up: {freed / 1e6:.0f} MB freed.", Outcome.PASS))
 
     def _choose(self, id_: str, choice: str, choices: Sequence[str]) -> None:
         if choice not in choices:
@@ -159,6 +168,7 @@ class NotebookExercise:
     exercise: Exercise
     grade: Grade = field(repr=False)
     report: Report | None = None
+    _panel: Panel | None = field(default=None, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -170,82 +180,90 @@ class NotebookExercise:
         """The names of the files in the folder."""
         return work.start(self.course, self.exercise).files
 
-    def check(self) -> None:
-        """Build and measure the folder as it is now, and show a table."""
-        live, self.report = _Live(self.exercise.id), None
+    def check(self, *, live: Live | None = None, cancel: threading.Event | None = None) -> None:
+        """Build and measure the folder as it is now, and show a table.
+
+        ``live`` is where, if not here; what was cancelled is neither shown nor counted.
+        """
+        live, self.report = live or Live(self.exercise.id), None
+        cancel = cancel or threading.Event()
         with _never_raises(self.course, live.end):
             work.start(self.course, self.exercise)
             untouched = work.is_untouched(self.course, self.exercise)
-            report = self.grade(self.exercise, self.folder, course=self.course, on_event=live)
+            report = self.grade(
+                self.exercise, self.folder, course=self.course, on_event=live, cancel=cancel
+            )
+            if cancel.is_set():
+                raise KeyboardInterrupt
             self.report = report
             live.end(cells.report(report, UNTOUCHED if untouched else ""))
             with _never_raises(self.course):  # a full disk must not cost the table
                 Progress.of(self.course).record(report, untouched=untouched)
 
-    def hint(self) -> None:
-        """Show the next step of the hints for the first check that fails."""
-        with _never_raises(self.course):
-            found = work.hint(self.exercise, self.report, Progress.of(self.course))
-            _show(cells.message(found))
+    def read(self, *, show: Show = show) -> None:
+        """Show what the files alone tell, at once; nothing is built and nothing is counted."""
+        with _never_raises(self.course, show):
+            report = self.grade(self.exercise, self.folder, course=self.course, static=True)
+            show(cells.report(_read(report), READ))
 
-    def reset(self) -> None:
+    def hint(self, *, show: Show = show) -> None:
+        """Show the next step of the hints for the first check that fails."""
+        with _never_raises(self.course, show):
+            found = work.hint(self.exercise, self.report, Progress.of(self.course))
+            show(cells.message(found))
+
+    def reset(self, *, show: Show = show) -> None:
         """Bring the starter back; what was there is kept beside it."""
-        with _never_raises(self.course):
-            _show(cells.message(work.reset(self.course, self.exercise)))
+        with _never_raises(self.course, show):
+            show(cells.message(work.reset(self.course, self.exercise)))
             self.report = None
 
-    def solution(self) -> None:
+    def solution(self, *, show: Show = show) -> None:
         """Show the reference answer, once it is earned."""
-        with _never_raises(self.course):
+        with _never_raises(self.course, show):
             found = work.solution(self.course, self.exercise, Progress.of(self.course))
             named = {p.relative_to(self.course.root): text for p, text in found.files.items()}
-            _show(cells.files(named) if found.allowed else cells.message(found))
+            show(cells.files(named) if found.allowed else cells.message(found))
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+    def watch(self) -> None:
+        """Show the panel, and check again whenever a file is saved."""
+        with _never_raises(self.course):
+            if not in_jupyter():
+                raise UsageError("Only JupyterLab can watch. Here `grader check` does it once.")
+            self.panel().watch.value = True
+            display(self)
+
+    def introduction(self) -> Cell:
+        """What is to be done, and the files as links."""
         one, folder = self.exercise, work.near(self.folder)
         mine = work.own_files(self.course, one)
         effort = f"{one.minutes} minutes, {one.max_points:g} points"
-        cell = cells.exercise(f"{one.title} ({effort})", one.task, folder, mine)
-        return cell._repr_mimebundle_()
+        return cells.exercise(f"{one.title} ({effort})", one.task, folder, mine)
+
+    def panel(self) -> Panel:
+        """The one panel of this exercise, however often it is shown."""
+        if self._panel is None:
+            from grader.panel import Panel
+
+            self._panel = Panel(self)
+        return self._panel
+
+    def _ipython_display_(self) -> None:
+        introduction = self.introduction()
+        show(introduction)
+        if in_jupyter():
+            display(self.panel().bundle(""), raw=True)
 
 
-class _Live:
-    """The one output of a check: tells what the build does, then becomes the table.
-
-    Builds report from threads of their own. ``LAB_PROGRESS=off`` shows the end only, for runs
-    that are compared with stored outputs.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name, self.events, self.ended = name, dict[str, BuildEvent](), False
-        self.lock, self.handle = threading.Lock(), None
-        self.shows = os.environ.get("LAB_PROGRESS") != "off"
-        if self.shows and in_jupyter():
-            self.handle = _display(cells.building(name, ()), display_id=True)
-
-    def __call__(self, event: BuildEvent) -> None:
-        with self.lock, suppress(Exception):  # a picture of progress is never worth a failure
-            if self.ended or not self.shows:
-                return
-            self.events[f"{event.stage} {event.step}"] = event
-            if self.handle is not None:
-                self.handle.update(cells.building(self.name, self.events.values()))
-            elif event.status != "running":
-                print(cells.step_line(event), flush=True)
-
-    def end(self, cell: Cell) -> None:
-        with self.lock:
-            self.ended = True
-            if self.handle is None:
-                _show(cell)
-            else:
-                self.handle.update(cell)
+def _read(report: Report) -> Report:
+    """Without the rows that nothing could be read for."""
+    rows = tuple(r for r in report.results if r.measurable)
+    return replace(report, results=rows)
 
 
 @contextmanager
-def _never_raises(course: Course, show: Callable[[Cell], None] | None = None) -> Iterator[None]:
+def _never_raises(course: Course, show: Show = show) -> Iterator[None]:
     """Whatever goes wrong becomes one line in the notebook; a surprise goes into a log too."""
-    show = show or _show
     try:
         yield
     except KeyboardInterrupt:
@@ -268,48 +286,6 @@ def _log(course: Course) -> str:
     except OSError:
         return ""
     return f" Details: {work.near(path)}"
-
-
-def _ask(
-    text: str,
-    question: str,
-    choices: Sequence[str],
-    chosen: str | None,
-    choose: Callable[[str], None],
-) -> None:
-    """Radio buttons in JupyterLab, the plain text anywhere else."""
-    if not in_jupyter():
-        _show(text)
-        return
-    import ipywidgets
-
-    value = chosen if chosen in choices else None
-    wide = {"width": "max-content"}
-    radio = ipywidgets.RadioButtons(options=list(choices), value=value, layout=wide)
-    radio.observe(lambda change: _quietly(choose, change["new"]), names="value")
-    box = ipywidgets.VBox([ipywidgets.HTML(cells.safe(question)), radio])
-    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    _display({"text/plain": text, WIDGET: view}, raw=True)
-
-
-def _quietly(choose: Callable[[str], None], choice: str | None) -> None:
-    with suppress(GraderError):  # there is no cell to show it in; the choice stays visible
-        if choice is not None:
-            choose(choice)
-
-
-def _show(what: object) -> None:
-    if in_jupyter():
-        _display(cells.message(what) if isinstance(what, str) else what)
-    else:
-        print(what)
-
-
-def _display(what: object, **how: Any) -> Any:
-    from IPython.display import display
-
-    typed: Callable[..., Any] = display
-    return typed(what, **how)
 
 
 def _grade(*args: Any, **kwargs: Any) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.errors import EngineError, UsageError
 from grader.notebook import NotebookExercise, lab
+from grader.panel import VIEW
 from grader.progress import Progress
 from grader.results import Outcome, Report
 from tests.sample_course import ID, LAB, STARTER, make_course, report
@@ -185,6 +187,39 @@ def test_progress_can_be_switched_off(
     assert "RUN one" not in capsys.readouterr().out
 
 
+def test_what_was_cancelled_is_not_counted(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cancel = threading.Event()
+
+    def grade(*_: object, **__: object) -> Report:
+        cancel.set()
+        return report(FAIL)
+
+    ex = open_exercise(grade)
+    (ex.folder / "Dockerfile").write_text("FROM scratch\n")
+    ex.check(cancel=cancel)
+    assert "Nothing was counted" in capsys.readouterr().out
+    assert Progress.of(course).tries(ID) == ()
+
+
+def test_what_is_only_read_is_shown_and_not_counted(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ex = open_exercise(graded(FAIL))
+    (ex.folder / "Dockerfile").write_text("FROM scratch\n")
+    ex.read()
+    assert notebook.READ in capsys.readouterr().out
+    assert Progress.of(course).tries(ID) == ()
+
+
+def test_outside_jupyterlab_nothing_is_watched(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_exercise(graded()).watch()
+    assert "grader check" in capsys.readouterr().out
+
+
 def test_a_hint_follows_the_check(course: Course, capsys: pytest.CaptureFixture[str]) -> None:
     ex = open_exercise(graded(FAIL))
     ex.hint()
@@ -213,7 +248,7 @@ def test_reset_and_solution_say_what_they_did(
 
 def test_the_exercise_introduces_itself(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(course.root / "labs" / LAB)
-    bundle = open_exercise(graded())._repr_mimebundle_()
+    bundle = open_exercise(graded()).introduction()._repr_mimebundle_()
     assert "Split the Dockerfile." in bundle["text/plain"]
     assert f'href="../../work/{LAB}/slim/Dockerfile"' in bundle["text/html"]
     assert "main.py" not in bundle["text/html"], "given files are not the learner's to edit"
@@ -319,7 +354,7 @@ CELLS = [
 
 
 @pytest.mark.parametrize("progress", ["on", "off"])
-def test_in_a_real_kernel_each_cell_has_one_output(
+def test_in_a_real_kernel_each_cell_has_the_outputs_that_it_should(
     course: Course, monkeypatch: pytest.MonkeyPatch, progress: str
 ) -> None:
     nbformat = pytest.importorskip("nbformat")
@@ -331,12 +366,13 @@ def test_in_a_real_kernel_each_cell_has_one_output(
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
     outputs = [c.outputs for c in book.cells[2:]]
-    assert [len(o) for o in outputs] == [1, 1, 1, 1], sys.executable
+    assert [len(o) for o in outputs] == [1, 2, 1, 1], sys.executable
     table, itself, question, broken = (o[0]["data"] for o in outputs)
+    assert VIEW in outputs[1][1]["data"]
     assert "7 of 7 points" in table["text/plain"]
     assert "<table" in table["text/html"]
     assert "RUN" not in table["text/html"]
     assert "Split the Dockerfile." in itself["text/html"]
     assert question["text/plain"].startswith("Q?")
-    assert notebook.WIDGET in question
+    assert VIEW in question
     assert "ValueError: boom" in broken["text/plain"]

@@ -1,0 +1,166 @@
+"""The panel without a browser: what its buttons do, and what can be pressed when."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.buildlog import BuildEvent
+from grader.course import Course
+from grader.notebook import READ, lab
+from grader.panel import VIEW, Area, Panel
+from grader.progress import Progress
+from grader.results import Outcome, Report
+from tests.conftest import wait_until
+from tests.sample_course import ID, LAB, make_course, report
+
+FAIL = {"image.size": Outcome.FAIL, "service.ready": Outcome.SKIP}
+SECONDS = 10
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
+    monkeypatch.setenv("LAB_COURSE", str(tmp_path))
+    monkeypatch.setattr("grader.notebook.reach_engine", lambda: False)
+    return make_course(tmp_path)
+
+
+def panel(grade: Callable[..., Report], *, edited: bool = True) -> Panel:
+    one = lab(LAB, grade=grade)["slim"]
+    if edited:
+        (one.folder / "Dockerfile").write_text("FROM scratch\n")
+    return one.panel()
+
+
+def shown(area: Area) -> str:
+    return "\n".join(o["data"]["text/plain"] for o in area.widget.outputs)
+
+
+def test_a_check_shows_the_table_and_the_new_best(course: Course) -> None:
+    one = panel(lambda *_, **__: report(FAIL))
+    assert "Not attempted yet" in one.best.value
+    one.check.click()
+    one.wait(SECONDS)
+    assert "1 of 7 points" in shown(one.table)
+    assert "best 1 of 7 points, 1 try" in one.best.value
+    assert shown(one.status) == ""
+
+
+def test_while_a_check_is_under_way_only_cancel_can_be_pressed(course: Course) -> None:
+    go, calls = threading.Event(), list[Any]()
+
+    def grade(*_: object, on_event: Any, **__: object) -> Report:
+        calls.append(1)
+        on_event(BuildEvent("RUN pip install", "running", 1.5, 7))
+        assert go.wait(SECONDS)
+        return report(FAIL)
+
+    one = panel(grade)
+    assert (one.check.disabled, one.stop.disabled) == (False, True)
+    one.check.click()
+    wait_until(lambda: "RUN pip" in one.status.widget.outputs[0]["data"]["text/html"])
+    assert (one.check.disabled, one.reset.disabled, one.stop.disabled) == (True, True, False)
+    one.check.click()  # a second one does nothing
+    go.set()
+    one.wait(SECONDS)
+    assert (one.check.disabled, one.stop.disabled) == (False, True)
+    assert calls == [1]
+
+
+def test_cancel_stops_it_and_nothing_is_counted(course: Course) -> None:
+    def grade(*_: object, cancel: threading.Event, **__: object) -> Report:
+        assert cancel.wait(SECONDS)
+        return report(FAIL)
+
+    one = panel(grade)
+    one.check.click()
+    one.stop.click()
+    one.wait(SECONDS)
+    assert "Stopp" in shown(one.table)
+    assert "1 of 7" not in shown(one.table)
+    assert Progress.of(course).tries(ID) == ()
+    one.one.grade = lambda *_, **__: report()
+    one.check.click()
+    one.wait(SECONDS)
+    assert "7 of 7 points" in shown(one.table), "it can be checked again"
+
+
+def test_a_crash_leaves_the_buttons_usable(course: Course) -> None:
+    def grade(*_: object, **__: object) -> Report:
+        raise ValueError("boom")
+
+    one = panel(grade)
+    one.check.click()
+    one.wait(SECONDS)
+    assert "boom" in shown(one.table)
+    assert not one.check.disabled
+
+
+def test_hint_reset_solution_and_files_speak_in_the_panel(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = panel(lambda *_, **__: report(FAIL))
+    one.check.click()
+    one.wait(SECONDS)
+    one.hint.click()
+    assert "Hint 1 of 3" in shown(one.table)
+    assert "1 hints" in one.best.value
+    one.solution.click()
+    assert "4 checks to go" in shown(one.table)
+    one.files.click()
+    assert "Dockerfile" in shown(one.table)
+    one.reset.click()
+    assert ".kept" in shown(one.table)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_save_is_read_at_once_and_then_built(course: Course) -> None:
+    seen, go = list[str](), threading.Event()
+
+    def grade(*_: object, static: bool | None = None, **__: object) -> Report:
+        seen.append("read" if static else "built")
+        if not static:
+            assert go.wait(SECONDS)
+        return report(FAIL)
+
+    one = panel(grade)
+    one.watch.value = True
+    (one.one.folder / "Dockerfile").write_text("FROM scratch\nUSER 1\n")
+    wait_until(lambda: READ in shown(one.table))
+    wait_until(lambda: seen == ["read", "built"])
+    go.set()
+    one.wait(SECONDS)
+    assert READ not in shown(one.table)
+    one.watch.value = False
+    assert one.watching is None
+
+
+def test_a_save_during_a_check_stops_the_old_one(course: Course) -> None:
+    first = list[threading.Event]()
+
+    def grade(*_: object, cancel: threading.Event | None = None, **__: object) -> Report:
+        if cancel and not first:
+            first.append(cancel)
+            assert cancel.wait(SECONDS)
+        return report(FAIL)
+
+    one = panel(grade)
+    one.check.click()
+    wait_until(lambda: first)
+    one.watch.value = True
+    (one.one.folder / "Dockerfile").write_text("FROM scratch\nUSER 1\n")
+    wait_until(first[0].is_set)
+    wait_until(lambda: "1 of 7 points" in shown(one.table) and not one.running)
+    assert len(Progress.of(course).tries(ID)) == 1
+    one.watch.value = False
+
+
+def test_its_bundle_is_a_view_and_the_same_panel_each_time(course: Course) -> None:
+    one = panel(lambda *_, **__: report())
+    assert one.bundle("words")["text/plain"] == "words"
+    assert one.bundle("")[VIEW]["model_id"] == one.widget.model_id
+    assert one.one.panel() is one
