@@ -9,7 +9,7 @@ import ast
 import re
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,13 @@ def _exercise_faults(course: Course, exercise: Exercise) -> Iterator[str]:
 def _hint_faults(item: Item, answer: list[str]) -> Iterator[str]:
     if len(item.hints) != HINT_STEPS:
         yield f"{len(item.hints)} hints instead of {HINT_STEPS}"
-    for number, hint in enumerate(item.hints, 1):
+    yield from _giving(item.hints, answer)
+    for seen in item.seen:
+        yield from (f"seen {seen.words!r}: {what}" for what in _giving(seen.hints, answer))
+
+
+def _giving(hints: Sequence[str], answer: list[str]) -> Iterator[str]:
+    for number, hint in enumerate(hints, 1):
         if not hint.strip():
             yield f"hint {number} is empty"
         plain = _plain(hint)

@@ -37,12 +37,23 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """Hints for one way to fail: where ``words`` stand in what was observed, in any case."""
+
+    words: str
+    hints: tuple[str, ...]
+
+    def fits(self, message: str) -> bool:
+        return self.words.lower() in message.lower()
+
+
+@dataclass(frozen=True)
 class Item:
     """One row of an exercise: a check with its settings, points and hints.
 
     ``needs`` are ids of earlier items: unless they pass, this one is skipped, so that one cause
     gives one red line. ``hints`` are three steps: where to look, which concept, which line of
-    the docs.
+    the docs; ``seen`` has better ones for what may be observed, the first that fits is taken.
     """
 
     id: str
@@ -51,10 +62,16 @@ class Item:
     points: float
     hints: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    seen: tuple[Seen, ...] = ()
 
     @property
     def title(self) -> str:
         return self.check.title(self.settings)
+
+    def hints_for(self, message: str) -> tuple[str, ...]:
+        """The three steps for what a report says of it; "" where nothing is known."""
+        fitting = (seen.hints for seen in self.seen if seen.fits(message))
+        return next(fitting, self.hints)
 
 
 @dataclass(frozen=True)
@@ -212,16 +229,35 @@ class _Reader:
         if not 0 <= points < math.inf:
             raise self.wrong(f"{where}.{name}.points", f"must not be negative, nor {points}")
         id_ = self.take(row, "id", str, name, where=f"{where}.{name}")
-        hints = self.words(row, "hints", where=f"{where}.{id_}")
+        hints = self.hints(row, f"{where}.{id_}")
         needs = self.words(row, "needs", where=f"{where}.{id_}")
-        if hints and len(hints) != HINT_STEPS:
-            raise self.wrong(f"{where}.{id_}.hints", f"{HINT_STEPS} steps, not {len(hints)}")
+        seen = self.seen(row, f"{where}.{id_}")
         try:
             settings = CHECKS[name].bind(row)
             CHECKS[name].title(settings)
         except (SpecError, KeyError, ValueError, TypeError) as err:
             raise self.wrong(f"{where}.{id_}", str(err)) from err
-        return Item(id_, CHECKS[name], settings, points, hints, needs)
+        return Item(id_, CHECKS[name], settings, points, hints, needs, seen)
+
+    def hints(self, row: dict[str, Any], where: str) -> tuple[str, ...]:
+        hints = self.words(row, "hints", where=where)
+        if hints and len(hints) != HINT_STEPS:
+            raise self.wrong(f"{where}.hints", f"{HINT_STEPS} steps, not {len(hints)}")
+        return hints
+
+    def seen(self, row: dict[str, Any], where: str) -> tuple[Seen, ...]:
+        rows: list[Any] = self.take(row, "seen", list, [], where=where)
+        found = []
+        for number, one in enumerate(rows, 1):
+            place = f"{where}.seen {number}"
+            table = self.table(one, place)
+            words: str = self.take(table, "words", str, where=place)
+            hints = self.hints(table, place)
+            self.nothing_left(table, place)
+            if not words.strip() or not hints:
+                raise self.wrong(place, "it needs words and hints")
+            found.append(Seen(words, hints))
+        return tuple(found)
 
     def limits(self, row: dict[str, Any], where: str) -> Limits:
         where = f"{where}.limits"

@@ -14,7 +14,7 @@ from grader import lint as lint_module
 from grader.course import Course
 from grader.errors import EngineError, UsageError
 from grader.lint import Done, lint, lint_command
-from grader.lint_files import Fault, tracked
+from grader.lint_files import TELLING, Fault, tracked
 from grader.results import Outcome, Report
 from grader.spec import Exercise
 from grader.sync import COMPARED, pair, sources
@@ -131,6 +131,15 @@ def test_no_hints_at_all_are_a_fault(course: Course) -> None:
     text = (course.root / TOML).read_text().splitlines()
     (course.root / TOML).write_text("\n".join(x for x in text if not x.startswith("hints")))
     assert sum("0 hints instead of 3" in f for f in files_only(course)) == 3
+
+
+def test_a_hint_for_what_is_seen_gives_nothing_away_either(course: Course) -> None:
+    lines = (course.root / TOML).read_text().splitlines()
+    at = next(n for n, line in enumerate(lines) if "Which layer" in line)
+    line = next(x for x in ANSWER.splitlines() if x not in STARTER and len(x) > TELLING)
+    seen = f"seen = [{{ words = 'x', hints = ['{line}', 'b', 'c'] }}]"
+    (course.root / TOML).write_text("\n".join([*lines[: at + 1], seen, *lines[at + 1 :]]))
+    assert any("seen 'x': hint 1 gives the answer away" in f for f in files_only(course))
 
 
 def test_a_hint_may_quote_what_the_learner_was_given(course: Course) -> None:

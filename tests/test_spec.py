@@ -72,6 +72,7 @@ def test_a_lab_is_read_whole(place: Path) -> None:
         + "[exercise.limits]\nbuild_seconds = 20\ncontext_mb = 0.5\n"
         + CHECK
         + 'hints = ["a", "b", "c"]\n'
+        + 'seen = [{ words = "curl: Not", hints = ["d", "e", "f"] }]\n'
         + SIZE
         + 'needs = ["dockerfile.parses"]\n',
     )
@@ -97,6 +98,8 @@ def test_a_lab_is_read_whole(place: Path) -> None:
         ("a", "b", "c"),
         (),
     )
+    assert first.hints_for("sh: curl: not found") == ("d", "e", "f")
+    assert first.hints_for("wget: not found") == ("a", "b", "c")
     assert (second.id, second.settings, second.needs) == (
         "image.size",
         {"max_ratio": 0.7, "of": "baseline"},
@@ -282,6 +285,26 @@ MISTAKES = [
         "four hints",
         WHOLE + 'hints = ["a", "b", "c", "d"]\n',
         ["one.image.size.hints", "3 steps, not 4"],
+    ),
+    (
+        "two hints for what is seen",
+        WHOLE + 'seen = [{ words = "x", hints = ["a", "b"] }]\n',
+        ["one.image.size.seen 1.hints", "3 steps, not 2"],
+    ),
+    (
+        "hints for nothing that is seen",
+        WHOLE + 'seen = [{ words = " ", hints = ["a", "b", "c"] }]\n',
+        ["one.image.size.seen 1", "words and hints"],
+    ),
+    (
+        "seen without hints",
+        WHOLE + 'seen = [{ words = "x" }]\n',
+        ["one.image.size.seen 1", "words and hints"],
+    ),
+    (
+        "an unknown key in seen",
+        WHOLE + 'seen = [{ words = "x", hints = ["a", "b", "c"], hint = 1 }]\n',
+        ["one.image.size.seen 1.hint", "unknown key"],
     ),
     ("two checks of one id", WHOLE + SIZE, ["one", "'image.size'", "twice"]),
     ("two exercises of one name", WHOLE + EXERCISE + CHECK, ["exercise", "'one'", "twice"]),

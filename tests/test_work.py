@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,24 @@ def test_hints_come_step_by_step_for_the_first_failure(course: Course) -> None:
     assert steps[0].text == "Which layer is biggest?"
     assert "Hint 1 of 3" in str(steps[0])
     assert progress.summary(ID).hints == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"message": "It takes 900 MB."}, "Which layer is biggest?"),
+        ({"message": "GCC: x is in there"}, "Who needs gcc?"),
+        ({"message": "Look.", "evidence": {"output": "found gcc"}}, "Who needs gcc?"),
+    ],
+)
+def test_a_hint_fits_what_was_observed(course: Course, row: dict[str, Any], text: str) -> None:
+    path = course.root / "labs" / LAB / "lab.toml"
+    seen = 'seen = [{ words = "gcc", hints = ["Who needs gcc?", "b", "c"] }]'
+    lines = path.read_text().splitlines()
+    at = next(n for n, line in enumerate(lines) if "Which layer" in line)
+    path.write_text("\n".join([*lines[: at + 1], seen, *lines[at + 1 :]]))
+    found = work.hint(exercise(course), report(FAIL, **row), Progress.of(course))
+    assert (found.text, found.step) == (text, 1)
 
 
 def test_of_two_failures_the_first_is_hinted_at(course: Course) -> None:
