@@ -8,9 +8,9 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from grader.host.connection import Connection
 
 MOST_WORKERS = 20  # a row mostly waits: for a build, a container, another row
+HEARD_SECONDS = 0.3  # after which somebody who cancels is heard
 STATIC = "Not measured: there is no Docker engine here (static mode). `grader doctor` says why."
 
 
@@ -66,7 +67,9 @@ def grade(
     """Grade ``folder`` as a submission of ``exercise``; the report has a row for every check.
 
     Without ``connection`` the engine is found as every command finds it. ``static`` grades what
-    needs no engine (default: whether LAB_STATIC is set). Raises SpecError and UsageError only.
+    needs no engine (default: whether LAB_STATIC is set). Once ``cancel`` is set, builds and
+    containers are ended, and the report says nothing about the submission. Raises SpecError and
+    UsageError only.
     """
     start = time.monotonic()
     cancel = cancel or threading.Event()
@@ -129,6 +132,10 @@ def _run_all(
         for item in items:
             ends[item.id] = pool.submit(_run, item, facts, dict(ends))
         try:
+            while not _ended(ends.values()):
+                if cancel.is_set() and engine:
+                    with suppress(EngineError):  # a lost daemon is told by the rows
+                        engine.close()  # what waits for a container waits no longer
             return [ends[item.id].result() for item in items]
         except KeyboardInterrupt:
             # What still runs ends by itself once its build and its containers are gone.
@@ -137,6 +144,12 @@ def _run_all(
             if engine:
                 engine.close()
             raise
+
+
+def _ended(rows: Collection[Future[_Row]]) -> bool:
+    """Whether all are there, or one broke; waits a little otherwise."""
+    done, left = wait(rows, HEARD_SECONDS, return_when=FIRST_EXCEPTION)
+    return not left or any(row.exception() for row in done)
 
 
 def _run(item: Item, facts: Facts, ends: dict[str, Future[_Row]]) -> _Row:

@@ -493,6 +493,19 @@ def test_an_interrupt_without_an_engine_is_one_too() -> None:
         report_of(item("a", raising(KeyboardInterrupt())), static=True)
 
 
+def test_whoever_cancels_ends_what_the_engine_runs(engine: FakeEngine) -> None:
+    """A check may wait for a container, not for a build: that one is removed."""
+    cancel = threading.Event()
+
+    def run() -> Result:
+        cancel.set()
+        wait_until(lambda: engine.closed, timeout=5)
+        return passed()
+
+    report_of(item("a", run), cancel=cancel)
+    assert engine.closed
+
+
 def test_whoever_cancels_is_heard_by_the_facts(engine: FakeEngine) -> None:
     cancel = threading.Event()
 
