@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from grader.buildlog import BuildEvent
 from grader.opinion import in_words
@@ -72,13 +73,16 @@ def message(text: object, outcome: Outcome | None = None) -> Cell:
     return Cell(_boxed(body, color), f"{mark}{clean(text)}")
 
 
-def report(found: Report, note: str = "") -> Cell:
-    """The table: mark, title, points, and what was seen and is to be done."""
+def report(found: Report, note: str = "", folder: str = "") -> Cell:
+    """The table: mark, title, points, and what was seen and is to be done.
+
+    With ``folder``, relative to the notebook, a line that is to blame is a link that opens it.
+    """
     head = f"{found.lab}/{found.exercise}: {_score(found)}"
     lines = [head, *([note] if note else [])]
     lines += [line for result in found.results for line in _text_row(result)]
     said = in_words(found.opinions)
-    rows = "".join(_html_row(result) for result in found.results)
+    rows = "".join(_html_row(result, folder) for result in found.results)
     noted = f"<div>{safe(note)}</div>" if note else ""
     table = f'<table style="border-collapse:collapse;margin:.4em 0">{rows}</table>'
     second = _fold(said[0].rstrip(":"), "\n".join(said[1:])) if said else ""
@@ -163,13 +167,23 @@ def _text_row(result: Result) -> list[str]:
     ]
 
 
-def _html_row(result: Result) -> str:
-    words, _, output = _said(result).partition("\n")  # from the second line on: what it printed
+def _html_row(result: Result, folder: str) -> str:
+    words, _, output = result.message.strip().partition("\n")  # the rest is what it printed
     printed = _pre(output) if output else ""
-    said = f'<div style="white-space:pre-wrap">{safe(words)}</div>{printed}{_output(result)}'
+    where = f" {_place(result, folder)}" if result.line else ""
+    said = f'<div style="white-space:pre-wrap">{safe(words)}{where}</div>{printed}{_output(result)}'
     cells = (_mark(result.outcome), safe(result.title or result.id), _points(result), said)
     tds = "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
     return f'<tr style="border-top:1px solid rgba(128,128,128,.35)">{tds}</tr>'
+
+
+def _place(result: Result, folder: str) -> str:
+    """JupyterLab opens such a link in its editor, at that line; it counts from 0."""
+    name = safe(result.place)
+    if not folder or result.line is None:
+        return f"({name})"
+    url = safe(f"{folder}/{quote(result.file)}#line={result.line - 1}")
+    return f'(<a href="{url}">{name}</a>)'
 
 
 def _output(result: Result) -> str:

@@ -196,7 +196,8 @@ class NotebookExercise:
             if cancel.is_set():
                 raise KeyboardInterrupt
             self.report = report
-            live.end(cells.report(report, UNTOUCHED if untouched else ""))
+            note = UNTOUCHED if untouched else ""
+            live.end(cells.report(report, note, work.near(self.folder)))
             with _never_raises(self.course):  # a full disk must not cost the table
                 Progress.of(self.course).record(report, untouched=untouched)
 
@@ -204,7 +205,7 @@ class NotebookExercise:
         """Show what the files alone tell, at once; nothing is built and nothing is counted."""
         with _never_raises(self.course, show):
             report = self.grade(self.exercise, self.folder, course=self.course, static=True)
-            show(cells.report(_read(report), READ))
+            show(cells.report(_read(report), READ, work.near(self.folder)))
 
     def hint(self, *, show: Show = show) -> None:
         """Show the next step of the hints for the first check that fails."""

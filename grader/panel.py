@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from grader.notebook import NotebookExercise
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+NARROW = {"width": "auto", "min_width": "5.5em"}  # all of them in one row
 STOPPING = "Stopping: the build and the containers are ended."
 
 
@@ -62,7 +63,9 @@ class Panel:
         self.solution = _button("Solution", "The reference answer, once earned", self._solution)
         self.files = _button("Open files", "Links that open them beside this", self._files)
         self.watch = ipywidgets.ToggleButton(
-            description="Watch", tooltip="Check again whenever a file is saved"
+            description="Watch",
+            tooltip="Check again whenever a file is saved",
+            layout=NARROW,
         )
         self.watch.observe(lambda change: self._watch(change["new"]), names="value")
         buttons = [self.check, self.stop, self.watch, self.hint, self.files]
@@ -186,7 +189,7 @@ def _quietly(choose: Callable[[str], None], choice: str | None) -> None:
 
 
 def _button(text: str, tip: str, do: Callable[[], None]) -> Any:
-    button = ipywidgets.Button(description=text, tooltip=tip)
+    button = ipywidgets.Button(description=text, tooltip=tip, layout=NARROW)
     button.on_click(lambda _: do())
     return button
 
@@ -194,7 +197,7 @@ def _button(text: str, tip: str, do: Callable[[], None]) -> Any:
 def _standing(one: NotebookExercise) -> str:
     summary, most = Progress.of(one.course).summary(one.exercise.id), one.exercise.max_points
     if not summary.tries:
-        return f"Not attempted yet. {most:g} points are to be had."
+        return f"Not attempted yet: {most:g} points to earn."
     tries = "1 try" if summary.tries == 1 else f"{summary.tries} tries"
     hints = f", {summary.hints} hints" if summary.hints else ""
     return (

@@ -99,6 +99,13 @@ def test_a_check_without_points_shows_none() -> None:
     assert cells.report(Report("a", "b", (row,))).text.splitlines()[1] == "✓ It builds"
 
 
+def test_a_line_is_a_link_that_opens_it_where_it_counts_from_0() -> None:
+    html = cells.report(report(line=7, file="a b.yaml"), folder="../../work/01/x").html
+    assert '<a href="../../work/01/x/a%20b.yaml#line=6">a b.yaml:7</a>' in html
+    assert "<a" not in cells.report(report(line=7)).html
+    assert "<a" not in cells.report(report(), folder="x").html
+
+
 def test_a_line_of_the_dockerfile_is_named() -> None:
     assert "(Dockerfile:7)" in cells.report(report(line=7)).text
     assert "line" not in cells.report(report()).text
