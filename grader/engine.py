@@ -196,6 +196,16 @@ class Engine:
             content = tar.extractfile(member) if member and member.isreg() else None
             return content.read() if content else None
 
+    def write(self, container: str, path: str, data: bytes) -> None:
+        """Put one file that everybody may read into a container, folders above it included."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            member = tarfile.TarInfo(path.lstrip("/"))
+            member.size, member.mode = len(data), 0o644
+            tar.addfile(member, io.BytesIO(data))
+        with translated(f"write {path}"):
+            self.api.put_archive(container, "/", packed.getvalue())
+
     # -- containers ----------------------------------------------------------------------------
 
     def create(

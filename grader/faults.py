@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from grader import probes
+from grader.busy import unless_busy
 from grader.clock import moment
 from grader.dockerfile import Dockerfile
 from grader.engine import Engine, HealthProbe, Image
@@ -33,7 +34,8 @@ MS = 1_000_000  # nanoseconds
 # and slows four of them down.
 INTERVAL, AFTER_START = 700, 1500
 TIMEOUT = 5000  # milliseconds for one of them: long, so that a busy machine is not taken for a no
-SLOW = (1.4, 2.0)  # seconds that the slow model takes, drawn anew for each run
+SLOW = (1.5, 2.1)  # seconds that the slow model takes, drawn anew for each run
+LONGER = (1, 4)  # times as long, where no probe came to an end while it loaded
 # Seconds that a worker may have been loading when the first answer was seen: questions are asked
 # every 0.1 s, and accepting one takes its time.
 BEGUN = 0.25
@@ -163,6 +165,12 @@ class Slow:
     delay: float
     watch: Watch | None = field(default=None, repr=False)
     meter: Meter | None = None
+    up: float = 0.0  # since when it answered at all
+
+    @property
+    def during(self) -> tuple[HealthProbe, ...]:
+        """The probes that began once it answered and ended before anything could be ready."""
+        return tuple(p for p in self.watched.since(self.up) if moment(p.end) < self.not_ready)
 
     @property
     def early(self) -> tuple[HealthProbe, ...]:
@@ -173,8 +181,23 @@ class Slow:
 
 @fact
 def slow(image: Image, healthcheck: Healthcheck, engine: Engine, exercise: Exercise) -> Slow:
-    """The model is there, and loading it takes longer than the server needs to start."""
-    delay = _dice.uniform(*SLOW)
+    """The model is there, and loading it takes longer than the server needs to start.
+
+    Without a probe that met it loading nothing is known; on a busy machine one may take long.
+    """
+    for times in LONGER:
+        found = _slow(image, healthcheck, engine, exercise, _dice.uniform(*SLOW) * times)
+        if found.ready is None or found.during:
+            return found
+        if found.watch:
+            _done(found.watch)
+    text = f"In {found.delay:.0f} s of loading no probe came to an end. Make it quicker."
+    raise unless_busy(engine, SubmissionError(text, line=healthcheck.line))
+
+
+def _slow(
+    image: Image, healthcheck: Healthcheck, engine: Engine, exercise: Exercise, delay: float
+) -> Slow:
     container = start(
         image,
         engine,
@@ -190,11 +213,11 @@ def slow(image: Image, healthcheck: Healthcheck, engine: Engine, exercise: Exerc
         r.last for r in seen.of("/ready") if r.status != 200 and (not ready or r.last < ready)
     ]
     # Of several workers one may be ready, and say so to the probe, while another answers us 503.
-    loaded = (seen.first("/ready") or 0.0) + delay - BEGUN
-    not_ready = min(max(before, default=0.0), loaded)
+    up = seen.first("/ready") or 0.0
+    not_ready = min(max(before, default=0.0), up + delay - BEGUN)
     if ready is not None:
         watch.until(lambda w: w.last == "healthy")
-    return Slow(watch.look(), not_ready, ready, delay, watch, Meter.read(watch))
+    return Slow(watch.look(), not_ready, ready, delay, watch, Meter.read(watch), up)
 
 
 # -- the process -----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from grader.dockerfile import Dockerfile
 from grader.registry import fact
 from grader.syntax import SYNTAX, neutral
 
+ASKS = "resolve image config for "  # how BuildKit calls the look for a frontend, and no other
 NOBODYS = "lab.invalid/none"  # .invalid is kept for names that no registry can have (RFC 2606)
 
 
@@ -81,9 +82,14 @@ def pointed(builder: Builder, dockerfile: Dockerfile) -> Pointed:
 
 
 def unresolved(made: Build, name: str) -> bool:
-    """Whether a build failed because an image of that name could not be found."""
-    short = name.removeprefix("docker.io/")
-    return not made.image and "resolve" in made.log.refusal and short in made.log.refusal
+    """Whether a build failed because a frontend of that name could not be found.
+
+    A base of that name is another question: a FROM may be made of what such a line says.
+    """
+    short, step = name.removeprefix("docker.io/"), made.log.failed
+    if made.image or step is None or not step.name.startswith(ASKS):
+        return False
+    return "resolve" in made.log.refusal and short in made.log.refusal
 
 
 def _with(builder: Builder, name: str, text: str) -> Path:

@@ -23,6 +23,9 @@ from grader.probe import local_address
 
 SCALE = 40  # seconds of the manifest in one of ours
 LOOK = 0.1  # our seconds between two looks
+# Our seconds that a command may take at least: it starts an interpreter, on a machine that may be
+# busy. Only while something hangs it is waited for no longer than for an answer.
+EXEC_SECONDS = 10.0
 START_SECONDS = 90  # our seconds that a container may take until something listens
 EYE_SECONDS = 240  # our seconds after which a forgotten probe container ends by itself
 TRUTH = "/ready"  # what the node itself asks, to know how the service really is
@@ -186,6 +189,7 @@ class Node:
         self.waiting: dict[Role, int] = {}
         self.says: dict[Role, bool] = {}
         self.loaded, self.last_no, self.taken_ready = False, 0.0, 0.0
+        self.hangs = False
 
     def note(self, what: str, role: str = "") -> None:
         self.events.append(Event(round(self.clock.now(), 1), what, role))
@@ -202,7 +206,7 @@ class Node:
         self.note("start")
         self.life = Container(self.manifest.probes, self.clock.now())
         self.eye = _Eye(self.engine, self.id, self._rows())
-        self.waiting, self.listening, self.loaded = {}, False, False
+        self.waiting, self.listening, self.loaded, self.hangs = {}, False, False, False
         self.began, self.sleeps, self.asleep_until = time.monotonic(), frozen, 0.0
 
     def _rows(self) -> list[dict[str, object]]:
@@ -276,7 +280,7 @@ class Node:
 
     def _exec(self, role: Role) -> bool:
         probe = self.manifest.probes[role]
-        limit = max(self.patience, probe.timeout / SCALE)
+        limit = max(self.patience if self.hangs else EXEC_SECONDS, probe.timeout / SCALE)
         return self.engine.exec(self.id, probe.handler.command, seconds=limit) == 0
 
     def _restart(self) -> None:

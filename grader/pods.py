@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from grader.engine import Engine, Image
-from grader.faults import environment, model_of
+from grader.faults import NO_MODELS, environment, model_of
 from grader.kube import Manifest, manifest, manifest_doc
 from grader.node import SCALE, Node, Story
 from grader.registry import fact
@@ -57,7 +57,10 @@ def frozen_pod(image: Image, engine: Engine, exercise: Exercise, manifest: Manif
 
 @fact
 def unready_pod(image: Image, engine: Engine, exercise: Exercise, manifest: Manifest) -> Story:
-    """It is alive, and never ready: there is no model where it looks."""
+    """It is alive, and never ready: there is no model where it looks.
+
+    But there is a file: a probe could look for that by itself, without a word to the service.
+    """
     return unready(engine, image, manifest, exercise.port)
 
 
@@ -77,6 +80,7 @@ def frozen(engine: Engine, image: Image, manifest: Manifest, port: int) -> Story
     node.go_on(lambda: node.life.ready or node.restarts() > 0, LONGEST)
     if node.life.ready:
         signal_all(engine, node.id, "SIGSTOP")
+        node.hangs = True
         node.note("frozen")
         node.go_on(lambda: node.restarts() > 0, LONGEST)
         node.go_on(lambda: node.life.ready or node.restarts() > 1, LONGEST)
@@ -85,7 +89,7 @@ def frozen(engine: Engine, image: Image, manifest: Manifest, port: int) -> Story
 
 
 def unready(engine: Engine, image: Image, manifest: Manifest, port: int) -> Story:
-    model = f"/models/{_dice.randrange(10**9)}.onnx"
+    model = _dice.choice(NO_MODELS)
     node = _node(engine, image.id, manifest, port=port, model=model)
     node.begin()
     node.go_on(lambda: node.listening, LONGEST)

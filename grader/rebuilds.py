@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.archive import Entry
@@ -52,21 +52,27 @@ _METADATA = re.compile(r"(?P<folder>.*)/(?P<name>[^/]+?)-(?P<version>[^/-]+)\.di
 class Rebuilt:
     """A second build; ``token`` is what was changed: a comment, a date, a requirement.
 
-    ``again`` names the stages, other than the last, in which the packages were installed anew.
+    ``again`` names the stages, other than the last, in which the packages were installed anew;
+    ``ran`` are the lines of the RUNs that ran for it.
     """
 
     build: Build
     image: Image
     token: str
     again: tuple[str, ...] = ()
+    ran: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class Installed:
-    """Where an image has the packages of requirements.txt: the layers (diff ids), the folders."""
+    """Where an image has the packages of requirements.txt: the layers (diff ids), the folders.
+
+    ``lines`` are those of the Dockerfile that made these layers, as far as they are known.
+    """
 
     layers: tuple[str, ...]
     folders: frozenset[str]
+    lines: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class Added:
     image: Image
     folders: frozenset[str]
     folder: Path = Path()  # what it was built from
+    build: Build | None = None
 
 
 @fact
@@ -96,18 +103,18 @@ def installed(layers: Layers, requirements: frozenset[str]) -> Installed:
 
 
 @fact
-def redated(
-    build: Build,  # noqa: ARG001  after it: its steps are in the cache then
-    builder: Builder,
-    dockerfile: Dockerfile,
-) -> Rebuilt:
-    """Built again with every file touched and another build date; no byte is another."""
+def redated(build: Build, builder: Builder, dockerfile: Dockerfile) -> Rebuilt:
+    """Built again with every file touched and another build date; no byte is another.
+
+    After the first build: its steps are in the cache then.
+    """
     folder = builder.copy("redated")
     _touch(folder)
     moment = time.gmtime(time.time() - secrets.randbelow(10**8))
     token = time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
     made = builder.make(folder, parsed=dockerfile, args={DATE: token})
-    return Rebuilt(made, builder.engine.image(made.image), token)
+    lines = _lines(ran_after(made.steps, build.steps))
+    return Rebuilt(made, builder.engine.image(made.image), token, ran=lines)
 
 
 @fact
@@ -127,15 +134,19 @@ def required(files: tuple[File, ...], builder: Builder, dockerfile: Dockerfile) 
     made = builder.make(folder, parsed=dockerfile)
     image = builder.engine.image(made.image)
     folders = _with(builder.engine, image, name, version, module)
-    return Added(name, version, module, image, folders, folder)
+    return Added(name, version, module, image, folders, folder, made)
 
 
 @fact
 def installed_then(
-    required: Added, engine: Engine, base: Base, requirements: frozenset[str]
+    required: Added,
+    engine: Engine,
+    base: Base,
+    requirements: frozenset[str],
+    dockerfile: Dockerfile,
 ) -> Installed:
     """Where the image with one requirement more has its packages, the added one too."""
-    layers, _, _ = saved(engine, required.image, base, None, None)
+    layers, _, _ = saved(engine, required.image, base, dockerfile, None)
     return found_in(layers, requirements | {required.name})
 
 
@@ -159,8 +170,10 @@ def edited(
     made = builder.make(folder, parsed=dockerfile)
     names = requirements | {required.name}
     pair = (required.folder, folder)
-    again = _again(builder, pair, made, dockerfile=dockerfile, base=base, names=names)
-    return Rebuilt(made, builder.engine.image(made.image), token, tuple(again))
+    steps = ran_after(made.steps, required.build.steps if required.build else ())
+    again = _again(builder, pair, steps, dockerfile=dockerfile, base=base, names=names)
+    image = builder.engine.image(made.image)
+    return Rebuilt(made, image, token, tuple(again), _lines(steps))
 
 
 def _require(folder: Path, name: str, version: str) -> None:
@@ -186,7 +199,7 @@ def _touch(folder: Path) -> None:
 def _again(
     builder: Builder,
     pair: tuple[Path, Path],
-    made: Build,
+    steps: list[Step],
     *,
     dockerfile: Dockerfile,
     base: Base,
@@ -195,10 +208,11 @@ def _again(
     """Stages that installed the packages anew, though what was copied from them is the same.
 
     The digests of the last stage don't tell: COPY --from looks at the files' content, not at their
-    age. Only a stage in which some RUN ran is looked into, and mostly there is none.
+    age. Only a stage in which some RUN ran is looked into, and mostly there is none. Its own
+    digests don't tell all either: who sets the times of the files makes the same layer again.
     """
     last = dockerfile.stages[-1].index if dockerfile.stages else 0
-    for target in sorted({_index(dockerfile, s) for s in ran(made.steps)} - {last, -1}):
+    for target in sorted({_index(dockerfile, s) for s in steps} - {last, -1}):
         engine, (name, text) = builder.engine, _named(dockerfile, target)
         file = builder.scratch / f"Dockerfile.stage-{target}"
         file.write_text(text)
@@ -206,9 +220,15 @@ def _again(
             engine.image(builder.make(f, parsed=dockerfile, target=name, file=file).image)
             for f in pair
         )
-        layers, _, _ = saved(engine, first, base, None, None)
-        if set(found_in(layers, names).layers) - set(second.layers):
+        layers, _, _ = saved(engine, first, base, _up_to(dockerfile, target), None)
+        found = found_in(layers, names)
+        if set(found.layers) - set(second.layers) or found.lines & _lines(steps):
             yield dockerfile.stages[target].name or str(target)
+
+
+def _up_to(dockerfile: Dockerfile, index: int) -> Dockerfile:
+    """The same file with that stage as its last one."""
+    return replace(dockerfile, stages=dockerfile.stages[: index + 1])
 
 
 def _named(dockerfile: Dockerfile, index: int) -> tuple[str, str]:
@@ -233,15 +253,30 @@ def ran(steps: Iterable[Step]) -> list[Step]:
     return [s for s in steps if s.line and not s.cached and re.search(r"\] RUN ", s.name)]
 
 
+def ran_after(steps: Iterable[Step], earlier: Iterable[Step]) -> list[Step]:
+    """The RUNs that ran for a build and no other: they began when the earlier one was over.
+
+    Of a step that two builds have in common at a time, both are told the same story, and neither
+    that it was cached. One that is done again after the earlier build can only be this one's.
+    """
+    over = max((s.started + s.seconds for s in earlier), default=0.0)
+    return [step for step in ran(steps) if step.started >= over]
+
+
+def _lines(steps: Iterable[Step]) -> frozenset[int]:
+    return frozenset(s.line for s in steps if s.line)
+
+
 def found_in(layers: Layers, requirements: frozenset[str]) -> Installed:
     """The layers that hold a description of one of the packages, and the folders they are in."""
-    names, folders = list[str](), set[str]()
+    names, folders, lines = list[str](), set[str](), set[int]()
     for layer in layers.layers:
         rows = list(distributions(e.path for e in layer.files if _is_file(e)))
         mine = {place for name, _, place in rows if normal(name) in requirements}
         folders |= mine
         names += [layer.diff_id] if mine else []
-    return Installed(tuple(names), frozenset(folders))
+        lines |= {layer.line} if mine and layer.line else set()
+    return Installed(tuple(names), frozenset(folders), frozenset(lines))
 
 
 def _is_file(entry: Entry) -> bool:

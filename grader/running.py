@@ -122,9 +122,13 @@ def start(
     exercise: Exercise,
     *,
     healthcheck: Mapping[str, object] | None = None,
+    files: Mapping[str, str] | None = None,
     **how: Any,
 ) -> str:
-    """Create and start one, limited so; ``how`` are more settings of ``Engine.create``."""
+    """Create and start one, limited so; ``how`` are more settings of ``Engine.create``.
+
+    ``files`` maps paths in it to what we write there before it starts.
+    """
     if not (image.config.get("Cmd") or image.config.get("Entrypoint")):
         raise SubmissionError("The image does not say what to run. Add a CMD line.")
     made = engine.create(
@@ -134,6 +138,8 @@ def start(
         healthcheck=healthcheck,
         **how,
     )
+    for path, text in (files or {}).items():
+        engine.write(made, path, text.encode())
     if why := engine.start(made):
         raise SubmissionError(f"The container does not start: {_runc(why)}")
     return made

@@ -1,15 +1,16 @@
 """What of a planted tree reaches a build, by a submission's .dockerignore: measured, or read.
 
-The tree is planted under made-up names in a copy, with the course's own script. No verdicts here.
+The tree is planted in a copy: the kinds of files are those of the course's own script, the names
+and how deep they lie are not, because everybody can read that one. No verdicts here.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import runpy
 import secrets
 import shutil
+import string
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ SCRIPT = "plant.py"
 OURS = frozenset((IGNORE, "Dockerfile"))  # builders read them anyhow; sent or not is all the same
 PROBE = "FROM scratch\nCOPY . /context/\n"
 SECONDS = 60
+LETTERS = string.ascii_letters + string.digits
+MOST_WORDS = 8
+# So that a report's number of bytes tells something: what is large in a real project is here, too.
+BIG = (".ckpt", ".csv", ".npy", ".onnx")
+BIG_BYTES, SMALL_BYTES = 300_000, 20_000
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,32 @@ def planted(
         plant(folder, name, source.read_text())
     shutil.copyfile(submission / IGNORE, folder / IGNORE)
     script: dict[str, Any] = runpy.run_path(str(given[SCRIPT]))
-    needed, litter = script["plant"](folder, random.Random(secrets.randbits(64)))
+    words = drawn()
+    needed, litter = (
+        {line.format(**words) for line in script[kind].split()} for kind in ("NEEDED", "LITTER")
+    )
+    for name in sorted(needed | litter):
+        _write(folder / name)
     return Planted(folder, frozenset(needed), frozenset({*litter, SCRIPT} - OURS))
+
+
+def drawn() -> dict[str, str]:
+    """Words for the script's patterns, of any letters; a folder may be several folders deep."""
+    names = {_word() for _ in range(MOST_WORDS)}
+    a, b, c, d, *more = secrets.SystemRandom().sample(sorted(names), len(names))
+    deep = "/".join([b, *more[: 1 + secrets.randbelow(len(more))]])
+    return {"a": a, "b": deep, "c": c, "d": d, "x": str(secrets.randbelow(10**6))}
+
+
+def _word() -> str:
+    length = 5 + secrets.randbelow(6)
+    return "".join(secrets.choice(LETTERS) for _ in range(length))
+
+
+def _write(path: Path) -> None:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(secrets.token_bytes(BIG_BYTES if path.suffix in BIG else SMALL_BYTES))
 
 
 @fact

@@ -6,12 +6,12 @@ Asked from outside, on /live and /ready. What its HEALTHCHECK makes of that is `
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader import probes
 from grader.engine import Engine, Image
 from grader.errors import SubmissionError
-from grader.faults import environment, model_of
+from grader.faults import NO_MODELS, environment, model_of
 from grader.probes import Seen
 from grader.registry import fact
 from grader.running import start, when_ended
@@ -23,6 +23,25 @@ LOADS = (1.5, 2.2)  # seconds that the slow model takes, drawn anew for each run
 BROKEN_SECONDS = 1.5  # how long a service without a model is asked, from its first answer on
 AFTER = 0.5  # seconds that are asked on, to see that it says so and stays ready
 STRICT = "error::DeprecationWarning"  # makes a warning of Python an exception
+HOOKS = "/lab-strict"  # where the container finds what Python runs first
+# The same where the program has switched warnings off; for its own files only, because libraries
+# may have their reasons. Python runs it by its name before anything of the program.
+HOOK = r"""
+import os, sys, warnings
+home, warn = os.getcwd(), warnings.warn
+
+def strict(message, category=None, stacklevel=1, source=None, **more):
+    kind = type(message) if isinstance(message, Warning) else category or UserWarning
+    frame = sys._getframe()
+    for _ in range(stacklevel):
+        frame = frame.f_back or frame
+    file = os.path.abspath(frame.f_code.co_filename)
+    if issubclass(kind, DeprecationWarning) and file.startswith(home + "/"):
+        raise message if isinstance(message, Warning) else kind(message)
+    warn(message, category, stacklevel + 1, source, **more)
+
+warnings.warn = strict
+"""
 PATIENCE = 10  # seconds between SIGTERM and SIGKILL, as `docker stop` has it
 
 _dice = random.SystemRandom()
@@ -60,16 +79,30 @@ def loading(image: Image, engine: Engine, exercise: Exercise) -> Loading:
 
 @dataclass(frozen=True)
 class NoModel:
-    """The same of a service whose model can't be loaded; ``ended`` says how it ended, if it did."""
+    """The same of a service whose model can't be loaded; ``ended`` says how it ended, if it did.
+
+    ``what`` is what it finds where its model should be, in words.
+    """
 
     seen: Seen
     ended: str = ""
+    what: str = "There is no model"
 
 
 @fact
 def no_model(image: Image, engine: Engine, exercise: Exercise) -> NoModel:
     """There is no file where the model should be."""
-    path = f"/app/models/{_dice.randrange(10**9):x}.onnx"
+    return _without(f"/app/models/{_dice.randrange(10**9):x}.onnx", image, engine, exercise)
+
+
+@fact
+def bad_model(image: Image, engine: Engine, exercise: Exercise) -> NoModel:
+    """There is a file, and it is no model: who only looks whether one is there does not notice."""
+    seen = _without(_dice.choice(NO_MODELS), image, engine, exercise)
+    return replace(seen, what="MODEL_PATH points to a file that is no model")
+
+
+def _without(path: str, image: Image, engine: Engine, exercise: Exercise) -> NoModel:
     container = start(image, engine, exercise, environment=environment(path))
     try:
         seen = _asked(engine, container, exercise, [LIVE, READY], until=(), after=BROKEN_SECONDS)
@@ -89,8 +122,9 @@ class Strict:
 @fact
 def strict(image: Image, engine: Engine, exercise: Exercise) -> Strict:
     """Python is told to raise for each DeprecationWarning."""
-    settings = {**environment(model_of(image)), "PYTHONWARNINGS": STRICT}
-    container = start(image, engine, exercise, environment=settings)
+    settings = {**environment(model_of(image)), "PYTHONWARNINGS": STRICT, "PYTHONPATH": HOOKS}
+    hook = {f"{HOOKS}/sitecustomize.py": HOOK}
+    container = start(image, engine, exercise, environment=settings, files=hook)
     try:
         seen = _asked(engine, container, exercise, [READY], until=(200,))
     except SubmissionError as err:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -48,12 +50,16 @@ class FakeEngine:
         self.states, self.refuses = list(states) or [STATE], refuses
         self.created: list[dict[str, Any]] = []
         self.signals: list[str] = []
+        self.written: list[tuple[str, str, bytes]] = []
         self.running = [[1]]
         self.cpu = iter(range(0, 10**12, 400_000_000))
 
     def create(self, of: str, **settings: Any) -> str:
         self.created.append({"image": of, **settings})
         return f"c{len(self.created)}"
+
+    def write(self, container: str, path: str, data: bytes) -> None:
+        self.written.append((container, path, data))
 
     def start(self, container: str) -> str:
         command = self.created[-1].get("entrypoint") or ["x"]
@@ -245,6 +251,30 @@ def test_of_two_workers_one_may_be_ready_before_the_other(
     assert [p.start for p in seen.early] == [stamp(1.9)]
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_without_a_probe_that_met_it_loading_a_longer_load_is_tried(
+    asked: Callable[..., None], monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    """One began before the server was up, one ended after the load: neither tells anything."""
+    asked(("/ready", 0, 0, 1), ("/ready", 503, 1.1, 2.2), ("/ready", 200, 2.3, 4))
+    engine: Any = FakeEngine(healthy(probe(1, 1), probe(2.1, 0), probe(4, 0)))
+    judged = EngineError("busy") if busy else None
+    monkeypatch.setattr(faults, "unless_busy", lambda _, late: judged or late)
+    with pytest.raises(EngineError if busy else SubmissionError) as caught:
+        faults.slow(image(), CHECK, engine, EXERCISE)
+    delays = [float(made["environment"]["LOAD_DELAY_S"]) for made in engine.created]
+    assert len(delays) == 2
+    assert delays[1] > 2 * delays[0]
+    assert "no probe came to an end" in str(caught.value) or busy
+
+
+def test_a_model_that_never_gets_ready_is_not_tried_again(asked: Callable[..., None]) -> None:
+    asked(("/ready", 503, 1.1, 30))
+    engine: Any = FakeEngine(healthy(probe(1, 1)))
+    assert faults.slow(image(), CHECK, engine, EXERCISE).ready is None
+    assert len(engine.created) == 1
+
+
 def test_frozen_and_thawed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults.time, "time", lambda: T0 + 2)
     engine: Any = FakeEngine(
@@ -353,6 +383,52 @@ def test_a_container_that_ends_without_a_model_is_told_as_such(
     assert not strict.ready
     assert "exit code 3" in strict.said
     assert engine.created[-1]["environment"]["PYTHONWARNINGS"] == startup.STRICT
+    folder = engine.created[-1]["environment"]["PYTHONPATH"]
+    assert engine.written == [("c2", f"{folder}/sitecustomize.py", startup.HOOK.encode())]
+
+
+def test_a_file_that_is_no_model_is_there(asked: Callable[..., None]) -> None:
+    asked(("/ready", 500, 1, 2))
+    engine: Any = FakeEngine()
+    assert "no model" in startup.bad_model(image(), engine, EXERCISE).what
+    path = posixpath.normpath(engine.created[0]["environment"]["MODEL_PATH"])
+    assert path in faults.NO_MODELS
+
+
+HOOKED = [
+    ("the program warns", "warnings.warn('old', DeprecationWarning)", True),
+    ("it is told of by what it calls", "import lib; lib.old()", True),
+    ("with an object", "warnings.warn(DeprecationWarning('old'))", True),
+    ("another kind", "warnings.warn('old', UserWarning)", False),
+    ("a library by itself", "import lib; lib.within()", False),
+]
+
+
+@pytest.mark.parametrize(("text", "raises"), [h[1:] for h in HOOKED], ids=[h[0] for h in HOOKED])
+def test_a_deprecation_counts_though_the_program_is_deaf(
+    text: str, raises: bool, tmp_path: Path
+) -> None:
+    for name in ("app", "lib", "hook"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "hook/sitecustomize.py").write_text(startup.HOOK)
+    (tmp_path / "app/main.py").write_text(
+        f"import warnings; warnings.simplefilter('ignore')\n{text}\n"
+    )
+    (tmp_path / "lib/lib.py").write_text(
+        "import warnings\n"
+        "def old(): warnings.warn('old', DeprecationWarning, 2)\n"
+        "def within(): old()\n"
+    )
+    path = f"{tmp_path / 'hook'}:{tmp_path / 'lib'}"
+    run = subprocess.run(
+        [sys.executable, "main.py"],
+        cwd=tmp_path / "app",
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert ("DeprecationWarning: old" in run.stderr) is raises, run.stderr
+    assert bool(run.returncode) is raises
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (0, False)])

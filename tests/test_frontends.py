@@ -46,7 +46,10 @@ def test_neutral_asks_for_none_and_keeps_the_lines_where_it_can(text: str, plain
     assert neutral(text) == plain
 
 
-def made(image: str, error: str, step: str = "") -> Build:
+FRONTEND = "resolve image config for docker-image://{}"
+
+
+def made(image: str, error: str, step: str = FRONTEND) -> Build:
     log = BuildLog(None)
     row = {"digest": "sha256:1", "name": step, "error": "exit code: 1"}
     log.feed(json.dumps({"vertexes": [row] if step else []}).encode() + b"\n")
@@ -59,12 +62,16 @@ NOT_FOUND = "failed to resolve source metadata for {}: no such host"
 
 
 def test_what_a_failed_step_quotes_is_no_search() -> None:
-    """A RUN that writes the registry's words, and has the name in it."""
+    """A RUN that writes the registry's words, a base of that name: neither is a frontend."""
     name = "lab.invalid/none:1"
     for step, sought in (
         ("[2/2] RUN echo failed to resolve", False),
-        ("[internal] load metadata for lab.invalid/none:1", True),
-        ("[1/2] FROM lab.invalid/none:1", True),
+        ("[2/2] RUN echo resolve image config for lab.invalid/none:1", False),
+        ("[internal] load metadata for lab.invalid/none:1", False),
+        ("[1/2] FROM lab.invalid/none:1", False),
+        ("", False),
+        (FRONTEND.format(name), True),
+        (f"resolve image config for {name}", True),
     ):
         assert unresolved(made("", NOT_FOUND.format(name), step), name) is sought
 

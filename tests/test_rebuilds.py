@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,7 @@ from grader.errors import SubmissionError
 from grader.facts import Canary
 from grader.layers import Base, LayerFiles, Layers
 from grader.look import File
+from tests.conftest import ROOT
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
 NAMES = frozenset({"bottle", "my-pkg"})
@@ -65,6 +71,19 @@ def test_only_runs_that_ran_count() -> None:
         step("[internal] load RUN", line=None),
     ]
     assert rebuilds.ran(steps) == [steps[0]]
+
+
+def test_what_began_before_the_earlier_build_was_over_is_shared_with_another() -> None:
+    steps = [replace(step("[2/4] RUN pip", line=n), started=n) for n in (2, 3, 4)]
+    earlier = [replace(step("[2/4] RUN pip"), started=1, seconds=2)]
+    assert [s.line for s in rebuilds.ran_after(steps, earlier)] == [3, 4]
+    assert rebuilds.ran_after(steps, ()) == steps
+
+
+def test_the_lines_of_layers_with_packages_are_known_where_they_can_be() -> None:
+    path = f"{SITE}/bottle-0.13.dist-info/METADATA"
+    made = [replace(layer(n, p), line=n) for n, p in ((1, path), (2, "/x"))] + [layer(3, path)]
+    assert rebuilds.found_in(Layers(Base("a:1"), tuple(made)), NAMES).lines == {1}
 
 
 def test_a_stage_without_a_name_is_given_one_and_keeps_its_lines() -> None:
@@ -116,14 +135,15 @@ class Builder:
         return Build("sha256:2", (), 1, BuildLog(None))
 
 
-ANY: Any = None
+FIRST = Build("sha256:1", (), 1, BuildLog(None))
 FILE = Dockerfile.parse(b"FROM a:1\n")
 
 
 @pytest.fixture
 def builder(tmp_path: Path) -> Any:
     files = {"app/main.py": "x = 1\n", "requirements.txt": "bottle==1", "words.txt": "a\nb\n"}
-    return Builder(tmp_path, **files)
+    script = (ROOT / "labs/app/mounts/prepare.py").read_text()
+    return Builder(tmp_path, **files, **{"prepare.py": script})
 
 
 def test_an_edit_is_one_comment_more_and_another_one_each_time(builder: Any) -> None:
@@ -136,7 +156,7 @@ def test_an_edit_is_one_comment_more_and_another_one_each_time(builder: Any) -> 
 
 
 def test_another_date_changes_times_and_no_byte(builder: Any) -> None:
-    second = rebuilds.redated(ANY, builder, FILE)
+    second = rebuilds.redated(FIRST, builder, FILE)
     folder, how = builder.asked[0]
     assert how["args"] == {"BUILD_DATE": second.token}
     assert (folder / "app/main.py").read_text() == "x = 1\n"
@@ -196,6 +216,15 @@ def test_two_builds_share_a_namespace_and_no_word_of_their_own(builder: Any) -> 
     assert words[0] & words[1] == {"a", "b"}
     assert len(words[0]) == len(words[1]) == 3
     assert found.first.digest != found.second.digest
+
+
+def test_the_script_writes_down_by_whom_it_is_run(builder: Any) -> None:
+    cachemounts.caches(builder, FILE, Canary("", ""))
+    folder, _ = builder.asked[0]
+    words = [sys.executable, "prepare.py", "words.txt", "index.json"]
+    home = {"XDG_CACHE_HOME": str(folder / "cache")}
+    subprocess.run(words, cwd=folder, check=True, env=home, capture_output=True)
+    assert json.loads((folder / "index.json").read_text())["uid"] == os.getuid()
 
 
 def test_another_run_has_another_namespace(builder: Any) -> None:

@@ -47,20 +47,32 @@ def test_the_names_are_others_each_time_and_the_kinds_are_the_same() -> None:
     assert [len(x) for x in first] == [len(x) for x in second]
 
 
+def wanted(path: str) -> bool:
+    models = path.startswith("models/") and path.count("/") == 1 and path.endswith(".onnx")
+    return (
+        models or path == "requirements.txt" or (path.startswith("app/") and path.endswith(".py"))
+    )
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_needed_is_what_the_task_says(seed: int) -> None:
     needed, litter = SCRIPT["names"](random.Random(seed))
-
-    def wanted(path: str) -> bool:
-        models = path.startswith("models/") and path.count("/") == 1 and path.endswith(".onnx")
-        return (
-            models
-            or path == "requirements.txt"
-            or (path.startswith("app/") and path.endswith(".py"))
-        )
-
     assert all(map(wanted, needed))
     assert not any(map(wanted, litter))
+
+
+@pytest.mark.parametrize("time", range(5))
+def test_so_it_is_under_names_that_the_script_never_makes(
+    course: Course, tmp_path: Path, time: int
+) -> None:
+    tree = plant(course, tmp_path, f"# {time}\n")
+    assert all(map(wanted, tree.needed))
+    assert not any(map(wanted, tree.litter))
+    kinds = [len(SCRIPT[kind].split()) for kind in ("NEEDED", "LITTER")]
+    assert len(tree.needed) == kinds[0]
+    assert len(tree.litter | {".gitignore"}) >= kinds[1]
+    assert max(path.count("/") for path in tree.needed) > 2
+    assert not any(word in path for word in SCRIPT["WORDS"] for path in tree.needed)
 
 
 def test_a_tree_that_is_there_is_not_planted_over(

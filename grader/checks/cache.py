@@ -48,11 +48,16 @@ def not_shipped(layers: Layers, given_words: tuple[str, ...]) -> Result:
 
 
 @check
-def owner(layers: Layers, runs_as: RunAs, *, path: str, uid: int) -> Result:
+def owner(caches: Caches, layers: Layers, runs_as: RunAs, *, path: str, uid: int) -> Result:
     """The work is done as UID {uid}, whom {path} belongs to, and the image runs as that user"""
-    seen = _owner(layers.layers, path)
+    seen, ran = _owner(layers.layers, path), (caches.second.index(path) or {}).get("uid")
     if seen is None:
         return failed(f"There is no file {path} in the image. Let the script write it there.")
+    if seen == uid and ran != uid:
+        return failed(
+            f"The script ran as UID {ran}, and {path} was given to UID {uid} afterwards. Put USER"
+            f" {uid}:{uid} above the RUN, so that nothing needs to be given away."
+        )
     if seen != uid:
         return failed(
             f"{path} belongs to UID {seen}: the script ran as another user. Put USER {uid}:{uid}"

@@ -1,6 +1,6 @@
 """What a build does after a small edit: keeps what did not change, and follows what did.
 
-Judged by the layers' digests and the builder's own word for each step, never by a clock.
+Judged by the layers' digests and the builder's own word for each step, never by how long one takes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def keeps_dependencies(installed_then: Installed, edited: Rebuilt) -> Result:
             " from that file, while the image is built."
         )
     why = f"An edit of {EDITED} makes all packages anew"
-    if not _lost(installed_then, edited) and not edited.again:
+    if not (_lost(installed_then, edited) or edited.again or _anew(installed_then, edited)):
         return passed(f"{len(installed_then.layers)} layer(s) with packages kept", **_told(edited))
     what = "copy the program below the lines that bring the packages"
     return _blamed(why, edited, _first_copy(edited), what)
@@ -35,7 +35,7 @@ def keeps_dependencies(installed_then: Installed, edited: Rebuilt) -> Result:
 @check
 def keeps_when_dated(installed: Installed, redated: Rebuilt, dockerfile: Dockerfile) -> Result:
     """With every file touched and another build date, those layers stay as they are"""
-    if not _lost(installed, redated):
+    if not (_lost(installed, redated) or _anew(installed, redated)):
         return passed(f"{DATE}={redated.token}: packages kept", **_told(redated))
     why = f"Another {DATE} makes all packages anew, though no file has changed"
     what = f"declare ARG {DATE} below the last RUN, where the label needs it"
@@ -89,6 +89,11 @@ def dated(redated: Rebuilt, *, label: str) -> Result:
 
 def _lost(installed: Installed, second: Rebuilt) -> list[str]:
     return [layer for layer in installed.layers if layer not in second.image.layers]
+
+
+def _anew(installed: Installed, second: Rebuilt) -> frozenset[int]:
+    """The lines that made these layers and ran again, be their layer the same to the byte."""
+    return installed.lines & second.ran
 
 
 def _blamed(why: str, second: Rebuilt, line: int | None, what: str) -> Result:

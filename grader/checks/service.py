@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grader.probes import Run
 from grader.references import Answer, Of
 from grader.registry import check
 from grader.results import Result, failed, passed
@@ -127,17 +128,20 @@ def outlives_no_model(no_model: NoModel) -> Result:
 
 
 @check
-def unready_without_model(no_model: NoModel) -> Result:
+def unready_without_model(no_model: NoModel, bad_model: NoModel) -> Result:
     """Without a model GET /ready answers with a 5xx, for ever"""
-    runs = [run for run in no_model.seen.of(READY) if run.status]
-    if good := [run for run in runs if not 500 <= run.status < 600]:
-        return failed(
-            f"There is no model, and GET /ready answered {good[0].status}: {good[0].text[:TOLD]}."
-            " Requests would come, and fail. Answer 500 when loading has failed."
-        )
-    if not runs:
-        return failed("Without a model GET /ready was never answered.")
-    return passed(f"{sum(run.count for run in runs)} × {runs[-1].status}")
+    found: list[Run] = []
+    for one in (no_model, bad_model):
+        runs = [run for run in one.seen.of(READY) if run.status]
+        if good := [run for run in runs if not 500 <= run.status < 600]:
+            return failed(
+                f"{one.what}, and GET /ready answered {good[0].status}: {good[0].text[:TOLD]}."
+                " Requests would come, and fail. Answer 500 when loading has failed."
+            )
+        if not runs:
+            return failed(f"{one.what}, and GET /ready was never answered. {one.ended}".strip())
+        found += runs
+    return passed(f"{sum(run.count for run in found)} × {found[-1].status}")
 
 
 @check

@@ -99,19 +99,22 @@ def test_not_shipped(paths: tuple[str, ...], outcome: Outcome, line: int | None)
 # -- owner ----------------------------------------------------------------------------------------
 
 OWNER = [
-    ("both", layers(PATH), UID, P, ""),
-    ("the file is root's", layers(PATH, uid=0), UID, F, "belongs to UID 0"),
-    ("the file is somebody's", layers(PATH, uid=10002), UID, F, "belongs to UID 10002"),
-    ("the image is root's", layers(PATH), 0, F, "The image runs as UID 0"),
-    ("not there", layers("/other"), UID, F, f"no file {PATH}"),
+    ("both", UID, layers(PATH), UID, P, ""),
+    ("the file is root's", 0, layers(PATH, uid=0), UID, F, "belongs to UID 0"),
+    ("the file is somebody's", 10002, layers(PATH, uid=10002), UID, F, "belongs to UID 10002"),
+    ("given away", 0, layers(PATH), UID, F, "ran as UID 0"),
+    ("nobody says who", None, layers(PATH), UID, F, "ran as UID None"),
+    ("the image is root's", UID, layers(PATH), 0, F, "The image runs as UID 0"),
+    ("not there", UID, layers("/other"), UID, F, f"no file {PATH}"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("made", "user", "outcome", "words"), [o[1:] for o in OWNER], ids=[o[0] for o in OWNER]
+    ("ran", "made", "user", "outcome", "words"), [o[1:] for o in OWNER], ids=[o[0] for o in OWNER]
 )
-def test_owner(made: Layers, user: int, outcome: Outcome, words: str) -> None:
-    result = cache.owner(made, RunAs(str(user), user, user), path=PATH, uid=UID)
+def test_owner(ran: int | None, made: Layers, user: int, outcome: Outcome, words: str) -> None:
+    who = RunAs(str(user), user, user)
+    result = cache.owner(pair({"uid": ran}), made, who, path=PATH, uid=UID)
     assert result.outcome is outcome
     assert words in result.message
 
@@ -119,4 +122,5 @@ def test_owner(made: Layers, user: int, outcome: Outcome, words: str) -> None:
 def test_the_last_layer_that_has_it_tells_the_owner() -> None:
     first, second = layers(PATH, uid=0).layers[0], layers(PATH).layers[0]
     made = Layers(Base("a:1"), (first, second))
-    assert cache.owner(made, RunAs("10001", UID, UID), path=PATH, uid=UID).outcome is P
+    who, caches = RunAs("10001", UID, UID), pair({"uid": UID})
+    assert cache.owner(caches, made, who, path=PATH, uid=UID).outcome is P

@@ -39,13 +39,14 @@ def rebuilt(
     again: tuple[str, ...] = (),
     labels: dict[str, str] | None = None,
     steps: tuple[Step, ...] = STEPS,
+    ran: frozenset[int] = frozenset(),
 ) -> Rebuilt:
     image = Image("sha256:2", layers, (), {"Labels": labels} if labels is not None else {})
-    return Rebuilt(Build("sha256:2", steps, 1.5, BuildLog(None)), image, token, again)
+    return Rebuilt(Build("sha256:2", steps, 1.5, BuildLog(None)), image, token, again, ran)
 
 
 def installed(*layers: str) -> Installed:
-    return Installed(layers, frozenset({SITE}))
+    return Installed(layers, frozenset({SITE}), frozenset({4}))
 
 
 # -- keeps_dependencies ---------------------------------------------------------------------------
@@ -58,6 +59,8 @@ KEEPS = [
     ("one of two anew", ("a", "b"), rebuilt(("base", "a", "b 2")), F, 3, "anew"),
     ("the first of two anew", ("a", "b"), rebuilt(("base", "a 2", "b")), F, 3, "anew"),
     ("in a stage", ("deps",), rebuilt(("base", "deps"), again=("builder",)), F, 3, "anew"),
+    ("again, to the byte", ("deps",), rebuilt(("deps",), ran=frozenset({2, 4})), F, 3, "anew"),
+    ("another line", ("deps",), rebuilt(("deps",), ran=frozenset({2, 5})), P, None, "1 layer"),
     ("nothing installed", (), rebuilt(("base",)), F, None, "No layer"),
 ]
 
@@ -100,6 +103,7 @@ def test_steps_from_the_cache_are_never_where_it_begins() -> None:
 DATED = [
     ("kept", rebuilt(("base", "deps"), token=DATE), P, None, DATE),
     ("anew", rebuilt(("base", "deps 2"), token=DATE), F, 2, "line 2"),
+    ("again, to the byte", rebuilt(("deps",), token=DATE, ran=frozenset({4})), F, 2, "line 2"),
     ("gone", rebuilt((), token=DATE), F, 2, "ARG BUILD_DATE below the last RUN"),
 ]
 

@@ -293,9 +293,19 @@ UNREADY = [
     ("seen", "outcome", "words"), [r[1:] for r in UNREADY], ids=[r[0] for r in UNREADY]
 )
 def test_unready_without_model(seen: NoModel, outcome: Outcome, words: str) -> None:
-    result = service.unready_without_model(seen)
-    assert result.outcome is outcome
-    assert words in result.message
+    good = no_model(run("/ready", 500, 1, 2.5))
+    for pair in ((seen, good), (good, seen)):
+        result = service.unready_without_model(*pair)
+        assert result.outcome is outcome
+        assert words in result.message or outcome is P
+
+
+def test_a_file_that_is_no_model_is_told_from_none() -> None:
+    good = no_model(run("/ready", 500, 1, 2.5))
+    bad = NoModel(Seen(()), "It ended with exit code 3.", "MODEL_PATH points to a file")
+    result = service.unready_without_model(good, bad)
+    assert result.message.startswith("MODEL_PATH points to a file")
+    assert result.message.endswith("exit code 3.")
 
 
 def test_not_deprecated() -> None:
