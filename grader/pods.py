@@ -22,7 +22,7 @@ SLOW_START = (50, 60)  # until the program runs at all, as on a node with a cold
 LOADS = (80, 100)  # and until the model is loaded
 LONGEST = 400  # a story that has not come to its end by then ends there
 CALM = 30  # how long it is watched on, to see that nothing more happens
-UNREADY = 60
+UNREADY = 200  # longer than a model that loads ever takes, for a probe that only waits so long
 FOREVER = 3600.0  # how far a story in which nothing changes any more is played on
 HURRIED, PATIENT = 0.6, 3.0  # our seconds for one probe: where something hangs, and elsewhere
 
@@ -90,7 +90,9 @@ def frozen(engine: Engine, image: Image, manifest: Manifest, port: int) -> Story
 
 def unready(engine: Engine, image: Image, manifest: Manifest, port: int) -> Story:
     model = _dice.choice(NO_MODELS)
-    node = _node(engine, image.id, manifest, port=port, model=model)
+    # Whoever goes by the time that loading is said to take is ready soon.
+    loads = _dice.uniform(0.5, 5)
+    node = _node(engine, image.id, manifest, port=port, model=model, loads=loads)
     node.begin()
     node.go_on(lambda: node.listening, LONGEST)
     node.go_on(lambda: node.restarts() > 0, UNREADY)
