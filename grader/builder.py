@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grader import syntax
+from grader import syntax, unpacking
 from grader.blame import Judge
 from grader.build import Build, Request
 from grader.build import build as run_build
@@ -106,8 +106,13 @@ class Builder:
         told: bool = False,
         **how: Any,
     ) -> Build:
-        """Build it as it stands; whose failure one is has not been asked yet."""
+        """Build it as it stands; whose failure one is has not been asked yet.
+
+        Raises SubmissionError for what could not be stopped any more.
+        """
         self.engine.ping()
+        if parsed:
+            unpacking.refuse(folder, parsed, self.exercise.limits)
         return run_build(
             self.engine.connection,
             Request(folder, self.engine.labels(kind), limits=self.exercise.limits, **how),
