@@ -53,7 +53,7 @@ class Panel:
         self.one, self.cancel = one, threading.Event()
         self.thread: threading.Thread | None = None
         self.watching: Watching | None = None
-        self.lock = threading.Lock()
+        self.lock, self.pressed = threading.Lock(), False  # Cancel, by hand
         self.status, self.table, self.best = Area(), Area(), ipywidgets.HTML()
         self.check = _button("Check", "Build and measure what is in the folder now", self._check)
         self.check.button_style = "primary"
@@ -97,7 +97,7 @@ class Panel:
         with self.lock:
             if self.running:
                 return
-            self.cancel = threading.Event()
+            self.cancel, self.pressed = threading.Event(), False
             self.thread = threading.Thread(target=self._work, name="lab-check", daemon=True)
             self.check.disabled = self.reset.disabled = True
             self.stop.disabled = False
@@ -113,15 +113,15 @@ class Panel:
 
     def _live(self, cancel: threading.Event) -> Live:
         def end(cell: Cell | str) -> None:
-            if not cancel.is_set():
+            if self.pressed or not cancel.is_set():  # after a save, the newer check shows its own
                 self.table.update(cell)
 
         return Live(self.one.exercise.id, self.status, end=end)
 
     def _stop(self) -> None:
-        self.stop.disabled = True
-        self.cancel.set()
+        self.stop.disabled = self.pressed = True
         self.table.update(cells.message(STOPPING, Outcome.SKIP))
+        self.cancel.set()
 
     def _hint(self) -> None:
         self.one.hint(show=self.table.update)
