@@ -83,8 +83,7 @@ class Panel:
 
     def bundle(self, text: str) -> dict[str, Any]:
         """For Jupyter's display: the widget, and the plain text for where there is none."""
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {"text/plain": text, VIEW: view}
+        return _bundle(self.widget, text)
 
     def wait(self, seconds: float | None = None) -> None:
         """Until no check is under way."""
@@ -178,7 +177,11 @@ def ask(
     radio = ipywidgets.RadioButtons(options=list(choices), value=value, layout=wide)
     radio.observe(lambda change: _quietly(choose, change["new"]), names="value")
     box = ipywidgets.VBox([ipywidgets.HTML(cells.safe(question)), radio])
-    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
+    return _bundle(box, text)
+
+
+def _bundle(widget: Any, text: str) -> dict[str, Any]:
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     return {"text/plain": text, VIEW: view}
 
 
@@ -199,7 +202,7 @@ def _standing(one: NotebookExercise) -> str:
     if not summary.tries:
         return f"Not attempted yet: {most:g} points to earn."
     tries = "1 try" if summary.tries == 1 else f"{summary.tries} tries"
-    hints = f", {summary.hints} hints" if summary.hints else ""
+    hints = f", {summary.hints} hint{'s' * (summary.hints > 1)}" if summary.hints else ""
     return (
         f"{summary.state.capitalize()}: best {summary.best:g} of {most:g} points, {tries}{hints}."
     )

@@ -16,6 +16,7 @@ from grader.probes import Seen
 from grader.registry import fact
 from grader.running import start, when_ended
 from grader.spec import Exercise
+from grader.users import environment as variables
 
 LIVE, READY, PREDICT = "/live", "/ready", "/predict"
 PICTURE = {"pixels": [0] * 64}  # any will do: asked is whether it can answer
@@ -122,7 +123,8 @@ class Strict:
 @fact
 def strict(image: Image, engine: Engine, exercise: Exercise) -> Strict:
     """Python is told to raise for each DeprecationWarning."""
-    settings = {**environment(model_of(image)), "PYTHONWARNINGS": STRICT, "PYTHONPATH": HOOKS}
+    path = ":".join(filter(None, (HOOKS, variables(image).get("PYTHONPATH"))))
+    settings = {**environment(model_of(image)), "PYTHONWARNINGS": STRICT, "PYTHONPATH": path}
     hook = {f"{HOOKS}/sitecustomize.py": HOOK}
     container = start(image, engine, exercise, environment=settings, files=hook)
     try:

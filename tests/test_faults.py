@@ -436,3 +436,15 @@ def test_strict_is_ready_or_not(asked: Callable[..., None], status: int, ready: 
     asked(("/ready", status, 1, 2))
     engine: Any = FakeEngine()
     assert startup.strict(image(), engine, EXERCISE).ready is ready
+
+
+@pytest.mark.parametrize(
+    ("env", "path"), [([], startup.HOOKS), (["PYTHONPATH=/site"], f"{startup.HOOKS}:/site")]
+)
+def test_an_image_keeps_its_own_places_for_packages(
+    asked: Callable[..., None], env: list[str], path: str
+) -> None:
+    asked(("/ready", 200, 1, 2))
+    engine: Any = FakeEngine()
+    startup.strict(image(Env=env), engine, EXERCISE)
+    assert engine.created[0]["environment"]["PYTHONPATH"] == path
