@@ -127,6 +127,8 @@ def lint_command(labs: Sequence[str] = (), *, static: bool = False, jobs: int = 
     ours = [f for f in faults if not f.machine]
     machines = len(faults) - len(ours)
     took = time.monotonic() - start
+    for fault in faults if grade else ():
+        print(f"✗ {fault}")  # again: hundreds of lines lie between some of them and the end
     print(f"{len(ours)} faults of the course, {machines} of the machine ({took:.0f} s)")
     return 1 if ours else 3 if machines else 0
 
