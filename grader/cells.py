@@ -191,7 +191,7 @@ def _output(result: Result) -> str:
     if result.outcome is Outcome.PASS:
         return ""
     texts = ((key, _lines(value)) for key, value in result.evidence.items())
-    return "".join(_fold(key, text) for key, text in texts if text)
+    return "".join(_fold(key.replace("_", " "), text) for key, text in texts if text)
 
 
 def _fold(title: str, text: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.builder import Watcher
 from grader.buildlog import BuildEvent
+from grader.byhand import commands
 from grader.course import Course
 from grader.diskguard import guarded
 from grader.errors import EngineError, NotMeasurable, SubmissionError
@@ -25,6 +26,7 @@ from grader.given import is_given
 from grader.host.home import static_chosen
 from grader.opinion import opinions
 from grader.results import (
+    BY_HAND,
     Opinion,
     Outcome,
     Report,
@@ -91,7 +93,7 @@ def grade(
         with guarded(engine, exercise.limits.disk_mb):
             rows = _run_all(exercise.items, facts, cancel, engine)
         about = _about(engine, facts, problem)
-        results = _told_once(exercise.items, rows)
+        results = _told_once(exercise, rows)
         said = _opinions(course, exercise, facts, results)
     seconds = time.monotonic() - start
     return Report(exercise.lab, exercise.name, results, about, seconds, said)
@@ -186,15 +188,16 @@ def _passed(row: _Row) -> bool:
     return row.result is not None and row.result.outcome is Outcome.PASS
 
 
-def _told_once(items: tuple[Item, ...], rows: list[_Row]) -> tuple[Result, ...]:
+def _told_once(exercise: Exercise, rows: list[_Row]) -> tuple[Result, ...]:
     """One cause, one red line: an error that two checks met is told at the first."""
     told: dict[int, str] = {}
     results = []
-    for item, row in zip(items, rows, strict=True):
+    for item, row in zip(exercise.items, rows, strict=True):
         result = row.result or _explained(item, row.error, told)
         results.append(
             replace(
                 result,
+                evidence={**result.evidence, **_by_hand(exercise, item, result)},
                 id=item.id,
                 title=item.title,
                 max_points=item.points,
@@ -202,6 +205,13 @@ def _told_once(items: tuple[Item, ...], rows: list[_Row]) -> tuple[Result, ...]:
             )
         )
     return tuple(results)
+
+
+def _by_hand(exercise: Exercise, item: Item, result: Result) -> dict[str, list[str]]:
+    """What to type to see it, for what is to be repaired."""
+    failed_so = result.outcome is Outcome.FAIL
+    words = list(commands(exercise, item, result.line)) if failed_so else []
+    return {BY_HAND: words} if words else {}
 
 
 def _explained(item: Item, error: BaseException | None, told: dict[int, str]) -> Result:

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -57,6 +58,7 @@ class Done:
     faults: tuple[Fault, ...]
     seconds: float
     points: str
+    met: frozenset[tuple[str, str]] = frozenset()  # check and words of the hints that fitted
 
     def __str__(self) -> str:
         mark = "✗" if any(not f.machine for f in self.faults) else "!" if self.faults else "✓"
@@ -85,10 +87,26 @@ def lint(
     if grade is None or static:
         return faults
     todo = [job for lab in found for job in plan(course, lab)]
+    met: set[tuple[str, str, str]] = set()
     for done in run(todo, grade, jobs):
         tell(done)
         faults += done.faults
+        met |= {(done.job.exercise.id, *hint) for hint in done.met}
+    for lab in found:
+        for fault in _unmet(lab, met):
+            tell(fault)
+            faults.append(fault)
     return faults
+
+
+def _unmet(lab: Lab, met: AbstractSet[tuple[str, str, str]]) -> Iterator[Fault]:
+    """Hints for something that no wrong answer shows: nobody has seen them fit."""
+    for one in lab.exercises:
+        for item in one.items:
+            for seen in item.seen:
+                if (one.id, item.id, seen.words) not in met:
+                    what = f"no wrong answer shows {seen.words!r}, for which {item.id} has hints"
+                    yield Fault(one.id, what)
 
 
 def plan(course: Course, lab: Lab) -> Iterator[Job]:
@@ -186,6 +204,7 @@ def _side_by_side(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done
 
 def _grade(job: Job, grade: Grade) -> Done:
     start, faults, points = time.monotonic(), list[Fault](), "-"
+    met: set[tuple[str, str]] = set()
     for turn in range(1, job.times + 1):
         where = job.where if turn == 1 else f"{job.where} (time {turn})"
         try:
@@ -197,9 +216,17 @@ def _grade(job: Job, grade: Grade) -> Done:
         else:
             points = f"{report.points:g}/{report.max_points:g}"
             faults += _judged(job, report, where)
+            met |= _met(job.exercise, report)
         if faults:
             break
-    return Done(job, tuple(faults), time.monotonic() - start, points)
+    return Done(job, tuple(faults), time.monotonic() - start, points, frozenset(met))
+
+
+def _met(exercise: Exercise, report: Report) -> set[tuple[str, str]]:
+    """The hints for something observed, by check and words, that a learner would get here."""
+    said = {r.id: r.observed for r in _failed(report)}
+    rows = ((item, seen) for item in exercise.items for seen in item.seen if item.id in said)
+    return {(item.id, seen.words) for item, seen in rows if seen.fits(said[item.id])}
 
 
 def _judged(job: Job, report: Report, where: str) -> list[Fault]:

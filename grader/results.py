@@ -11,6 +11,8 @@ from enum import Enum
 
 from grader.errors import DOCKERFILE
 
+BY_HAND = "by_hand"  # the evidence that is ours: what to type to see it
+
 
 class Outcome(Enum):
     """What became of one check."""
@@ -51,6 +53,12 @@ class Result:
     def place(self) -> str:
         """``file:line``, as editors and compilers write it; "" where no line is to blame."""
         return f"{self.file}:{self.line}" if self.line else ""
+
+    @property
+    def observed(self) -> str:
+        """All that was seen: what a program printed may stand in the evidence only."""
+        said = (str(value) for key, value in self.evidence.items() if key != BY_HAND)
+        return "\n".join((self.message, *said))
 
     @property
     def points(self) -> float:

@@ -18,7 +18,7 @@ from grader.errors import SpecError, UsageError
 from grader.given import JUNK, is_given, is_junk
 from grader.given import files as given_files
 from grader.progress import Progress
-from grader.results import Outcome, Report, Result
+from grader.results import Outcome, Report
 from grader.spec import HINT_STEPS, Exercise
 
 TRIES_BEFORE_SOLUTION = 5
@@ -147,7 +147,7 @@ def hint(exercise: Exercise, report: Report | None, progress: Progress) -> Hint:
     if isinstance(failed, Hint):
         return failed
     items = [i for i in exercise.items if i.id in failed and i.hints]
-    said = {r.id: _observed(r) for r in report.results} if report else {}
+    said = {r.id: r.observed for r in report.results} if report else {}
     if not items:
         return Hint("There is no hint for what failed; the report says what was seen.")
     given = {f.text for f in progress.about(exercise.id, "hint")}
@@ -232,11 +232,6 @@ def _failed(exercise: Exercise, report: Report | None, progress: Progress) -> Hi
     if verdict == "error" and (report is None or not ids):
         return Hint("The machine could not measure your work last time. Check it again.")
     return ids or Hint("Nothing failed in the last check: there is nothing to hint at.")
-
-
-def _observed(result: Result) -> str:
-    """All that a row tells, its evidence included: what a program printed may stand only there."""
-    return "\n".join((result.message, *map(str, result.evidence.values())))
 
 
 def _lay(course: Course, exercise: Exercise, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -306,6 +307,56 @@ def test_a_crash_is_a_fault_and_the_rest_goes_on(course: Course) -> None:
         f"{LAB}/slim reference: the grader crashed: ValueError: boom"
     ]
     assert len([d for d in done if isinstance(d, Done)]) == 4
+
+
+SEEN = """
+[[exercise.check.seen]]
+words = "Permission denied"
+hints = ["Whose is it?", "A USER line counts for what stands below it.", "The reference: USER."]
+
+[[exercise.check]]
+use = "service.ready"
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "by_hand", "met"),
+    [
+        ("cp: permission denied", "", True),
+        ("cp: no such file", "", False),
+        ("cp: no such file", "echo Permission denied", False),  # our own words are no sight
+    ],
+)
+def test_hints_for_what_is_seen_must_be_shown_by_a_wrong_answer(
+    course: Course, message: str, by_hand: str, met: bool
+) -> None:
+    edit(course, TOML, '\n[[exercise.check]]\nuse = "service.ready"\n', SEEN)
+
+    def grade(exercise: Exercise, folder: Path) -> Report:
+        told = honest(exercise, folder)
+        evidence = {"by_hand": [by_hand]}
+        rows = [
+            replace(r, message=message, evidence=evidence) if r.outcome is FAIL else r
+            for r in told.results
+        ]
+        return replace(told, results=tuple(rows))
+
+    found = [str(f) for f in lint(course, grade=grade)]
+    unseen = "no wrong answer shows 'Permission denied', for which image.size has hints"
+    assert found == ([] if met else [f"{LAB}/slim: {unseen}"])
+
+
+def test_the_command_tells_its_faults_again_at_the_end(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bad(exercise: Exercise, folder: Path) -> Report:
+        return report(SIZE) if folder.name == "slim" else honest(exercise, folder)
+
+    monkeypatch.setattr(lint_module, "live", lambda *_: bad)
+    assert lint_command() == 1
+    *_, fault, _, last = capsys.readouterr().out.splitlines()
+    assert fault.startswith(f"✗ {LAB}/slim reference: does not pass image.size")
+    assert last.startswith("2 faults of the course")
 
 
 def test_a_gate_is_its_own_solution(course: Course) -> None:
