@@ -35,12 +35,18 @@ def slowdown(engine: Engine) -> float:
     return float(engine.output(ours))
 
 
-def unless_busy(engine: Engine, late: Exception) -> Exception:
-    """What to raise for a submission that was late: on a busy machine it is the machine's fault."""
+def why_busy(engine: Engine) -> str:
+    """What to tell of a machine that is too busy; "" where nobody was late because of it."""
     times = slowdown(engine)
     if times <= BUSY:
-        return late
-    return EngineError(
+        return ""
+    return (
         f"This machine is busy: what should take a second takes {times:.0f}. It cannot be told"
         " whether the submission was late or the machine. Try again when less is going on."
     )
+
+
+def unless_busy(engine: Engine, late: Exception) -> Exception:
+    """What to raise for a submission that was late: on a busy machine it is the machine's fault."""
+    why = why_busy(engine)
+    return EngineError(why) if why else late

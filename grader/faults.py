@@ -22,7 +22,7 @@ from grader.engine import Engine, HealthProbe, Image
 from grader.errors import NotMeasurable, SubmissionError
 from grader.look import File
 from grader.probes import Seen
-from grader.registry import fact
+from grader.registry import fact, timed
 from grader.running import Health, start, when_ended
 from grader.spec import Exercise
 from grader.users import environment as variables
@@ -121,6 +121,7 @@ class Broken:
         return self.watched.since(self.settled) if self.settled is not None else ()
 
 
+@timed
 @fact
 def broken(image: Image, healthcheck: Healthcheck, engine: Engine, exercise: Exercise) -> Broken:
     """The service is up, and the file that it is told to load is no model.
@@ -179,6 +180,7 @@ class Slow:
         return tuple(p for p in good if moment(p.end) < self.not_ready)
 
 
+@timed
 @fact
 def slow(image: Image, healthcheck: Healthcheck, engine: Engine, exercise: Exercise) -> Slow:
     """The model is there, and loading it takes longer than the server needs to start.
@@ -238,6 +240,7 @@ class Frozen:
         return ends[0] - self.stopped if ends else None
 
 
+@timed
 @fact
 def frozen(health: Health, container: str, engine: Engine) -> Frozen:
     """Every process of the healthy container is stopped for a while, as if it hung, and goes on.
@@ -263,6 +266,7 @@ class Replaced:
     command: str
 
 
+@timed
 @fact
 def replaced(
     image: Image, healthcheck: Healthcheck, engine: Engine, exercise: Exercise, facts: Any

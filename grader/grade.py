@@ -93,7 +93,7 @@ def grade(
         with guarded(engine, exercise.limits.disk_mb):
             rows = _run_all(exercise.items, facts, cancel, engine)
         about = _about(engine, facts, problem)
-        results = _told_once(exercise, rows)
+        results = _in_fairness(exercise, _told_once(exercise, rows), engine)
         said = _opinions(course, exercise, facts, results)
     seconds = time.monotonic() - start
     return Report(exercise.lab, exercise.name, results, about, seconds, said)
@@ -205,6 +205,33 @@ def _told_once(exercise: Exercise, rows: list[_Row]) -> tuple[Result, ...]:
             )
         )
     return tuple(results)
+
+
+def _in_fairness(
+    exercise: Exercise, results: tuple[Result, ...], engine: Engine | None
+) -> tuple[Result, ...]:
+    """Who was late on a busy machine is not judged. It is looked at once nothing of ours runs."""
+    rows = zip(exercise.items, results, strict=True)
+    late = {r.id for item, r in rows if r.outcome is Outcome.FAIL and item.check.timed}
+    if not late or engine is None:
+        return results
+    if not (why := _why_busy(engine)):
+        return results
+    return tuple(_unjudged(r, why) if r.id in late else r for r in results)
+
+
+def _why_busy(engine: Engine) -> str:
+    from grader.busy import why_busy
+
+    try:
+        engine.close()
+        return why_busy(engine)
+    except EngineError as err:
+        return str(err)
+
+
+def _unjudged(result: Result, why: str) -> Result:
+    return replace(result, outcome=Outcome.ERROR, message=why, line=None, evidence={})
 
 
 def _by_hand(exercise: Exercise, item: Item, result: Result) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ from grader.engine import Engine, Image, State
 from grader.errors import EngineError, NotMeasurable, SubmissionError
 from grader.facts import Reference
 from grader.peek import Peek, peek
-from grader.registry import fact
+from grader.registry import fact, timed
 from grader.running import Health, Questions, Service
 from grader.runspec import RunSpec
 from grader.spec import Exercise
@@ -89,6 +89,7 @@ def inside(guarded: Guarded, engine: Engine) -> Peek:
     return peek(engine, guarded.container, ended=ended)
 
 
+@timed
 @fact
 def guarded_health(guarded: Guarded, engine: Engine) -> Health:
     """What the image's HEALTHCHECK says of it, once it has answered."""

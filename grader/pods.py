@@ -13,7 +13,7 @@ from grader.engine import Engine, Image
 from grader.faults import NO_MODELS, environment, model_of
 from grader.kube import Manifest, manifest, manifest_doc
 from grader.node import SCALE, Node, Story
-from grader.registry import fact
+from grader.registry import fact, timed
 from grader.spec import Exercise
 from grader.watched import signal_all
 
@@ -43,18 +43,21 @@ def _node(
     return Node(engine, manifest, container, port=port, patience=patience)
 
 
+@timed
 @fact
 def slow_pod(image: Image, engine: Engine, exercise: Exercise, manifest: Manifest) -> Story:
     """Its program takes long to start, and then its model takes long to load."""
     return slow(engine, image, manifest, exercise.port)
 
 
+@timed
 @fact
 def frozen_pod(image: Image, engine: Engine, exercise: Exercise, manifest: Manifest) -> Story:
     """It gets ready, and some time later it hangs. After a restart it would be well again."""
     return frozen(engine, image, manifest, exercise.port)
 
 
+@timed
 @fact
 def unready_pod(image: Image, engine: Engine, exercise: Exercise, manifest: Manifest) -> Story:
     """It is alive, and never ready: there is no model where it looks.

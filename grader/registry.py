@@ -12,7 +12,7 @@ import inspect
 import math
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from grader.errors import SpecError
@@ -41,6 +41,11 @@ class Check:
         doc = inspect.getdoc(self.run) or self.name
         return doc.splitlines()[0].format(**words)
 
+    @property
+    def timed(self) -> bool:
+        """Whether somebody may fail it by being late."""
+        return any(FACTS[name].timed for name in self.facts if name in FACTS)
+
     def bind(self, given: Mapping[str, object]) -> dict[str, object]:
         """The settings with defaults filled in. Raises SpecError for a typo or a wrong type."""
         if unknown := sorted(given.keys() - self.settings.keys()):
@@ -58,11 +63,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing to find out about a submission; ``needs`` are the facts it is worked out from."""
+    """One thing to find out about a submission; ``needs`` are the facts it is worked out from.
+
+    ``timed``: what it tells depends on how soon something came.
+    """
 
     name: str
     work: Callable[..., Any]
     needs: tuple[str, ...]
+    timed: bool = False
 
 
 def check(func: F) -> F:
@@ -93,6 +102,12 @@ def fact(func: F) -> F:
             f" {func.__module__}"
         )
     FACTS[func.__name__] = Fact(func.__name__, func, tuple(inspect.signature(func).parameters))
+    return func
+
+
+def timed(func: F) -> F:
+    """Mark a fact, already registered, as one that a busy machine can spoil."""
+    FACTS[func.__name__] = replace(FACTS[func.__name__], timed=True)
     return func
 
 

@@ -20,7 +20,7 @@ from grader.engine import Engine, Image, State
 from grader.errors import SubmissionError
 from grader.facts import Reference
 from grader.references import Answer
-from grader.registry import fact
+from grader.registry import fact, timed
 from grader.spec import Exercise
 
 HEALTH_INTERVAL = 500_000_000  # nanoseconds between two health probes while we watch
@@ -186,6 +186,7 @@ def service(questions: Questions, container: str, engine: Engine, exercise: Exer
     return Service(seconds, questions, replies[:count], replies[count:])
 
 
+@timed
 @fact
 def health(service: Service, container: str, engine: Engine) -> Health:
     """The HEALTHCHECK's verdict once the service is ready."""

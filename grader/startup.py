@@ -13,7 +13,7 @@ from grader.engine import Engine, Image
 from grader.errors import SubmissionError
 from grader.faults import NO_MODELS, environment, model_of
 from grader.probes import Seen
-from grader.registry import fact
+from grader.registry import fact, timed
 from grader.running import start, when_ended
 from grader.spec import Exercise
 from grader.users import environment as variables
@@ -69,6 +69,7 @@ class Loading:
         return max((at for at in before if end is None or at < end), default=0.0)
 
 
+@timed
 @fact
 def loading(image: Image, engine: Engine, exercise: Exercise) -> Loading:
     """A good model that takes a while."""
@@ -90,12 +91,14 @@ class NoModel:
     what: str = "There is no model"
 
 
+@timed
 @fact
 def no_model(image: Image, engine: Engine, exercise: Exercise) -> NoModel:
     """There is no file where the model should be."""
     return _without(f"/app/models/{_dice.randrange(10**9):x}.onnx", image, engine, exercise)
 
 
+@timed
 @fact
 def bad_model(image: Image, engine: Engine, exercise: Exercise) -> NoModel:
     """There is a file, and it is no model: who only looks whether one is there does not notice."""
@@ -143,6 +146,7 @@ class Stopped:
     exit_code: int
 
 
+@timed
 @fact
 def told_to_stop(loading: Loading, engine: Engine) -> Stopped:
     """The container that loaded slowly is stopped, when all was asked of it."""

@@ -22,7 +22,7 @@ from grader.clock import moment
 from grader.dockerfile import Dockerfile, Stage
 from grader.engine import Engine, Image, State
 from grader.errors import EngineError
-from grader.registry import fact
+from grader.registry import fact, timed
 from grader.running import Questions, when_ended
 from grader.spec import Exercise
 
@@ -167,6 +167,7 @@ class Stopped:
         return self.exit_code == KILLED
 
 
+@timed
 @fact
 def stopped(image: Image, command: Command, engine: Engine, exercise: Exercise) -> Stopped:
     """``docker stop`` of a container that is ready and has nothing to do.
@@ -249,6 +250,7 @@ class Interrupted:
     logged: bool
 
 
+@timed
 @fact
 def interrupted(
     image: Image, command: Command, questions: Questions, engine: Engine, exercise: Exercise

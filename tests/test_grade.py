@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pytest
 
+from grader import busy
 from grader.course import Course
 from grader.engine import Engine
 from grader.errors import EngineError, NotMeasurable, SubmissionError
@@ -621,3 +622,50 @@ def test_an_odd_dockerfile_is_one_red_line(course: Course, tmp_path: Path, kind:
     assert next(r.id for r in report.results if r.outcome is F) == "dockerfile.parses"
     assert E not in outcomes(report).values()
     assert report.exit_status == 1
+
+
+@pytest.mark.parametrize(
+    ("timed", "times", "outcome"),
+    [
+        (True, busy.BUSY, F),
+        (True, busy.BUSY + 0.1, E),
+        (False, busy.BUSY + 0.1, F),  # late or not makes no difference to it
+    ],
+)
+def test_who_was_late_on_a_busy_machine_is_not_judged(
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    timed: bool,
+    times: float,
+    outcome: Outcome,
+) -> None:
+    closed: list[int] = []
+
+    def slowdown(_: object) -> float:
+        closed.append(engine.closed)
+        return times
+
+    monkeypatch.setattr(busy, "slowdown", slowdown)
+    monkeypatch.setitem(FACTS, "answer", Fact("answer", lambda: 1, (), timed=timed))
+    report = report_of(
+        item("late", lambda _: failed("too late", line=3, seen="no"), facts=("answer",)),
+        item("other", lambda: failed("wrong")),
+    )
+    late, other = report.results
+    assert (late.outcome, other.outcome) == (outcome, F)
+    assert report.gradable == (outcome is F)
+    assert ("busy" in late.message, late.line) == ((True, None) if outcome is E else (False, 3))
+    assert closed == ([1] if timed else [])  # its own containers are gone by then
+
+
+def test_a_machine_that_is_lost_before_it_is_asked_is_not_the_students_fault(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(_: object) -> float:
+        raise EngineError("the daemon was lost")
+
+    monkeypatch.setattr(busy, "slowdown", lost)
+    monkeypatch.setitem(FACTS, "answer", Fact("answer", lambda: 1, (), timed=True))
+    report = report_of(item("late", lambda _: failed("too late"), facts=("answer",)))
+    assert report.results[0].outcome is E
+    assert "lost" in report.results[0].message
