@@ -35,24 +35,22 @@ def probes(manifest: Manifest) -> Result:
     """It has a liveness and a readiness probe, and they ask different things"""
     for role in ("liveness", "readiness"):
         if role not in manifest.probes:
-            return failed(
-                f"There is no {role}Probe. Add one.", line=manifest.line, file=manifest.doc.name
-            )
+            return _failed(manifest, f"There is no {role}Probe. Add one.", line=manifest.line)
     live, ready = manifest.probes["liveness"], manifest.probes["readiness"]
     if live.handler == ready.handler:
-        return failed(
+        return _failed(
+            manifest,
             f"Both probes ask the same: {live.handler}. When it says no, the container is taken out"
             " of the traffic and restarted as well. Ask for liveness what a restart can mend, and"
             " no more.",
             line=live.line,
-            file=manifest.doc.name,
         )
     if hosted := [p for p in manifest.probes.values() if p.handler.host]:
-        return failed(
+        return _failed(
+            manifest,
             f"{hosted[0].key} asks the host {hosted[0].handler.host}: that is the node's or another"
             " machine, not this Pod. Leave host out.",
             line=hosted[0].line,
-            file=manifest.doc.name,
         )
     told = (f"{role}: {manifest.probes[role].handler}" for role in ROLES if role in manifest.probes)
     return passed("; ".join(told))
@@ -65,12 +63,12 @@ def survives_load(slow_pod: Story, manifest: Manifest) -> Result:
         return passed(f"loaded after {slow_pod.first('loaded') or 0:.0f} s, no restart")
     role, at = slow_pod.killers[0], slow_pod.first("killed") or 0
     seen = "before anything listened" if _before(slow_pod, "killed", "listening") else "in the load"
-    return failed(
+    return _failed(
+        manifest,
         f"The {role} probe had it ended after {at:.0f} s, {seen}. The next one starts from the"
         " beginning and comes no further. Give it time to start: a startupProbe holds the others"
         " back, and its periodSeconds × failureThreshold is how long it waits.",
         line=_line(manifest, role),
-        file=manifest.doc.name,
         restarts=slow_pod.restarts,
         killed_after=at,
     )
@@ -82,18 +80,18 @@ def ready_after_load(slow_pod: Story, manifest: Manifest) -> Result:
     loaded, ready = slow_pod.first("loaded"), slow_pod.first("ready")
     line = _line(manifest, "readiness")
     if ready is not None and (slow_pod.early or loaded is None):
-        return failed(
+        return _failed(
+            manifest,
             f"It was ready after {ready:.0f} s, with its model still loading: the requests of that"
             " time get status 503. Ask /ready.",
             line=line,
-            file=manifest.doc.name,
         )
     if ready is None or loaded is None:
-        return failed(
+        return _failed(
+            manifest,
             f"Its model was loaded after {loaded or 0:.0f} s, and it was never ready. What does the"
             " readiness probe get as an answer? Only a status from 200 to 399 is a yes.",
             line=line,
-            file=manifest.doc.name,
         )
     return passed(f"after {max(ready, loaded):.0f} s", loaded=loaded, ready=ready)
 
@@ -104,32 +102,32 @@ def restarts_frozen(frozen_pod: Story, manifest: Manifest, *, max_seconds: float
     line, froze = _line(manifest, "liveness"), frozen_pod.first("frozen")
     if froze is None:
         why = f" The {frozen_pod.killers[0]} probe had it ended." if frozen_pod.killers else ""
-        return failed(
+        return _failed(
+            manifest,
             f"It never got ready, so it could not be frozen.{why}",
             line=line,
-            file=manifest.doc.name,
         )
     killed = frozen_pod.first("killed", froze)
     if killed is None:
-        return failed(
+        return _failed(
+            manifest,
             "All its processes were stopped, nobody got an answer any more, and it was not"
             " restarted. The liveness probe must need an answer.",
             line=line,
-            file=manifest.doc.name,
         )
     if killed - froze > max_seconds:
-        return failed(
+        return _failed(
+            manifest,
             f"It hung for {killed - froze:.0f} s before it was ended. Fewer failures, a shorter"
             f" period or a shorter time-out: {max_seconds:g} s are allowed.",
             line=line,
-            file=manifest.doc.name,
             seconds=killed - froze,
         )
     if frozen_pod.restarts != 1 or frozen_pod.first("ready", killed) is None:
-        return failed(
+        return _failed(
+            manifest,
             f"After its restart it did not get ready again ({frozen_pod.restarts} restarts).",
             line=line,
-            file=manifest.doc.name,
             restarts=frozen_pod.restarts,
         )
     return passed(f"ended after {killed - froze:.0f} s, then ready again", restarts=1)
@@ -140,11 +138,11 @@ def keeps_unready(unready_pod: Story, manifest: Manifest) -> Result:
     """One that is alive and not ready gets no requests, and no restart"""
     ready = unready_pod.first("ready")
     if ready is not None:
-        return failed(
+        return _failed(
+            manifest,
             f"Without a model it was ready after {ready:.0f} s: requests come, and fail. Ask"
             " /ready.",
             line=_line(manifest, "readiness"),
-            file=manifest.doc.name,
         )
     role: str
     if unready_pod.restarts:
@@ -153,14 +151,19 @@ def keeps_unready(unready_pod: Story, manifest: Manifest) -> Result:
         at, role = ended
     else:
         return passed("not ready, and left alone")
-    return failed(
+    return _failed(
+        manifest,
         f"There is no model, and the {role} probe has it ended after {at:.0f} s, again and again. A"
         " restart brings no model, and while it restarts nobody can ask what is wrong: that probe"
         " must not depend on the model.",
         line=_line(manifest, role),
-        file=manifest.doc.name,
         killed_after=round(at),
     )
+
+
+def _failed(manifest: Manifest, said: str, *, line: int | None, **evidence: object) -> Result:
+    """The line is one of the manifest."""
+    return failed(said, line=line, file=manifest.doc.name, **evidence)
 
 
 def _later(story: Story) -> tuple[float, Role] | None:
