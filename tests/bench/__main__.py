@@ -1,6 +1,6 @@
 """``make bench``: what grading costs, as ratios and against its budgets. Nothing asserts on it.
 
-``python -m tests.bench [by_hand|each_check|structure …]``; without a name all of them.
+``python -m tests.bench [by_hand|structure|saved|each_check …]``; without a name all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from grader.course import Course
 from grader.host.connection import connect
 
-ALL = ("by_hand", "structure", "each_check")
+ALL = ("by_hand", "structure", "saved", "each_check")
 
 
 def main(names: list[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import docker
@@ -107,36 +107,3 @@ def copy_image(source: Connection, target: Connection, name: str) -> None:
         check=True,
     )
     assert save.wait() == 0
-
-
-@pytest.fixture(scope="session")
-def spare_home(
-    connection: Connection, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[Path], Connection]]:
-    """Starts a private engine of the test's own under another LAB_HOME; stopped at the end."""
-    from grader.host import engine, packages
-    from grader.host.connection import connection as describe
-    from grader.host.connection import private
-    from grader.host.home import Home, home
-
-    if os.geteuid() != 0:
-        if os.environ.get("REQUIRE_DOCKER") == "1":
-            pytest.fail("REQUIRE_DOCKER=1, and a second engine needs root")
-        pytest.skip("a second engine needs root")
-    started: list[Home] = []
-
-    def start(root: Path) -> Connection:
-        place = Home(root)
-        shared = home()
-        root.mkdir(parents=True, exist_ok=True)
-        packages.fetch_engine(shared, print)
-        for name in ("client", "engine", "docker-config"):
-            if not (root / name).exists():
-                (root / name).symlink_to(shared.root / name)
-        started.append(place)
-        engine.start(place, print)
-        return describe(place, "given", private(place))
-
-    yield start
-    for place in started:
-        engine.stop(place)

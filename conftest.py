@@ -1,0 +1,31 @@
+"""Holds every notebook's cell to the time that its lab.toml allows: ``cell_seconds``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+from grader.spec import Lab
+
+
+def cell_seconds(notebook: Path) -> float:
+    """What the lab of this name allows; its solutions' notebook has the same name."""
+    lab = Path(__file__).parent / "labs" / notebook.stem / "lab.toml"
+    return Lab.load(lab).cell_seconds if lab.is_file() else Lab.cell_seconds
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    if not isinstance(item, IPyNbCell):
+        return (yield)
+    most = item.config.option.nbval_cell_timeout = cell_seconds(item.path)
+    began = time.monotonic()
+    said = yield
+    # A check that is interrupted says so and raises nothing: the time-out alone would be green.
+    if (took := time.monotonic() - began) > most:
+        pytest.fail(f"{took:.1f} s, and cell_seconds in lab.toml is {most:g}", pytrace=False)
+    return said

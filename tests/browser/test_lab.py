@@ -1,0 +1,119 @@
+"""A learner goes through lab 01 in a real browser, on a real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from grader.notebook import UNTOUCHED
+from tests.browser.page import MINE, NOTEBOOK, PANEL, Lab, button, errors, not_run
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+ANSWER = (ROOT / "solutions/01-multi-stage/two-stages/Dockerfile").read_text("utf-8")
+STARTER = (ROOT / "labs/01-multi-stage/two-stages/Dockerfile").read_text("utf-8")
+CHECKED_MS = 90_000
+LABS = sorted(path.parent.name for path in (ROOT / "labs").glob("*/lab.toml"))
+Shot = Callable[[str], None]
+
+
+def test_lab_01_from_top_to_bottom(lab: Lab, shot: Shot) -> None:
+    lab.open(NOTEBOOK)
+    lab.run_all(within=600)
+    found = lab.saved(NOTEBOOK)
+    assert errors(found) == []
+    assert not_run(found) == []
+
+    cell = lab.cell(PANEL)
+    button(cell, "Check").click()
+    expect(cell).to_contain_text(UNTOUCHED, timeout=CHECKED_MS)
+    expect(cell).to_contain_text("6 of 10 points")
+    assert "pass" not in lab.progress()
+    button(cell, "Check").scroll_into_view_if_needed()
+    shot("01-starter-checked")
+
+    button(cell, "Hint").click()
+    expect(cell).to_contain_text("Hint 1 of 3")
+    shot("01-hint")
+
+    button(cell, "Open files").click()
+    cell.get_by_role("link", name="Dockerfile", exact=True).first.click()
+    keyword = lab.page.locator(".jp-FileEditor:visible .cm-line span", has_text="FROM").first
+    expect(keyword).to_be_visible(timeout=15_000)  # highlighted: a word of its own
+    lab.write(ANSWER)
+    shot("01-editor")
+    lab.tab("01-multi-stage.ipynb")
+
+    button(cell, "Check").click()
+    expect(cell).to_contain_text("10 of 10 points", timeout=CHECKED_MS)
+    expect(cell).to_contain_text("Passed: best 10 of 10 points, 1 try, 1 hint.")
+    assert (lab.root / MINE).read_text("utf-8") == ANSWER
+    assert "01-multi-stage/two-stages check 10/10 pass" in lab.progress()
+    button(cell, "Check").scroll_into_view_if_needed()
+    shot("01-passed")
+
+    pictures = lab.page.locator(".jp-OutputArea-output img")
+    assert pictures.count() >= 4
+    for one in pictures.all():
+        one.scroll_into_view_if_needed()
+        assert one.evaluate("image => image.complete && image.naturalWidth > 300")
+        assert len(one.get_attribute("alt") or "") > 40
+    shot("01-picture")
+
+    button(cell, "Reset").click()
+    expect(cell).to_contain_text("is back at the start")
+    assert (lab.root / MINE).read_text("utf-8") == STARTER
+
+
+def test_a_prediction_is_kept_and_shown_beside_what_was_measured(lab: Lab) -> None:
+    lab.open("labs/00-start-here/00-start-here.ipynb")
+    lab.run_all(within=120)
+    asked = lab.cell("course.predict(")
+    asked.get_by_role("radio", name="Debian's").check()
+    again = lab.run("course.reflect(")
+    expect(again).to_contain_text("You predicted: Debian's")
+    assert "00-start-here predict kernel Debian's" in lab.progress()
+
+
+def test_the_panel_is_reached_by_keyboard_alone(lab: Lab, panel: Locator) -> None:
+    button(panel, "Check").focus()
+    reached = []
+    for _ in range(5):
+        lab.page.keyboard.press("Tab")
+        reached.append(lab.page.evaluate("document.activeElement.textContent").strip())
+    assert reached == ["Watch", "Hint", "Open files", "Reset", "Solution"]
+    lab.page.keyboard.press("Enter")
+    expect(panel).to_contain_text("The solution is shown after full marks")
+
+
+def test_watching_reads_a_saved_file_and_then_builds_it(lab: Lab, panel: Locator) -> None:
+    button(panel, "Watch").click()
+    expect(panel).to_contain_text("Watching: save a file")
+    (lab.root / MINE).write_text(ANSWER, "utf-8")
+    expect(panel).to_contain_text("Read, not built", timeout=3000)
+    expect(panel).to_contain_text("10 of 10 points", timeout=CHECKED_MS)
+
+
+def test_dark_is_readable_too(lab: Lab, shot: Shot, panel: Locator) -> None:
+    """For eyes: the two pictures of one panel; here only that both have the same words."""
+    button(panel, "Check").click()
+    expect(panel).to_contain_text("of 10 points", timeout=CHECKED_MS)
+    light = panel.inner_text()
+    shot("panel-light")
+    lab.menu("Settings", "Theme", "JupyterLab Dark")
+    expect(lab.page.locator("body[data-jp-theme-light=false]")).to_be_attached(timeout=15_000)
+    shot("panel-dark")
+    assert panel.inner_text() == light
+    lab.menu("Settings", "Theme", "JupyterLab Light")
+    expect(lab.page.locator("body[data-jp-theme-light=true]")).to_be_attached(timeout=15_000)
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_the_first_screen_of_each_lab(lab: Lab, shot: Shot, name: str) -> None:
+    lab.open(f"labs/{name}/{name}.ipynb")
+    expect(lab.page.locator(".jp-Notebook h1").first).to_be_visible()
+    lab.page.wait_for_timeout(1500)  # what pops up, does so by then
+    expect(lab.page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
+    shot(f"{name}-first-screen")
