@@ -20,6 +20,7 @@ from grader import cells, work
 from grader.cells import Cell
 from grader.course import Course
 from grader.errors import GraderError, UsageError
+from grader.fingerprint import fingerprint
 from grader.kernel import in_jupyter, name_run, reach_engine
 from grader.live import Live, Show, display, show
 from grader.progress import Progress, table
@@ -190,6 +191,7 @@ class NotebookExercise:
         with _never_raises(self.course, live.end):
             work.start(self.course, self.exercise)
             untouched = work.is_untouched(self.course, self.exercise)
+            found = fingerprint(self.course, self.exercise)
             report = self.grade(
                 self.exercise, self.folder, course=self.course, on_event=live, cancel=cancel
             )
@@ -199,7 +201,8 @@ class NotebookExercise:
             note = UNTOUCHED if untouched else ""
             live.end(cells.report(report, note, work.near(self.folder)))
             with _never_raises(self.course):  # a full disk must not cost the table
-                Progress.of(self.course).record(report, untouched=untouched)
+                progress = Progress.of(self.course)
+                progress.record(report, untouched=untouched, fingerprint=found)
 
     def read(self, *, show: Show = show) -> None:
         """Show what the files alone tell, at once; nothing is built and nothing is counted."""

@@ -15,6 +15,7 @@ from grader import notebook
 from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.errors import EngineError, UsageError
+from grader.fingerprint import fingerprint
 from grader.notebook import NotebookExercise, lab
 from grader.panel import VIEW
 from grader.progress import Progress
@@ -85,6 +86,20 @@ def test_checking_the_untouched_starter_does_not_count(
     open_exercise(graded(FAIL)).check()
     assert notebook.UNTOUCHED in capsys.readouterr().out
     assert Progress.of(course).summary(ID).tries == 0
+
+
+def test_a_pass_is_one_for_what_lay_there_when_the_check_began(course: Course) -> None:
+    def grade(*_: object, **__: object) -> Report:
+        (ex.folder / "Dockerfile").write_text("FROM saved-meanwhile\n")
+        return report()
+
+    ex = open_exercise(grade)
+    (ex.folder / "Dockerfile").write_text("FROM mine\n")
+    before = fingerprint(course, ex.exercise)
+    ex.check()
+    summary = Progress.of(course).summary(ID, fingerprint(course, ex.exercise))
+    assert Progress.of(course).summary(ID, before).state == "passed"
+    assert summary.state == "passed, then you changed it"
 
 
 def test_check_grades_the_work_folder(course: Course) -> None:

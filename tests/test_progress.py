@@ -11,12 +11,14 @@ import pytest
 
 from grader.course import Course
 from grader.errors import UsageError
-from grader.progress import Progress, progress_command, table
+from grader.progress import Fingerprint, Progress, Try, progress_command, table
 from grader.results import Outcome
 from tests.sample_course import ID, LAB, exercise, make_course, report
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 FAIL = {"image.size": Outcome.FAIL, "service.ready": Outcome.SKIP}
+NOW, BEFORE = Fingerprint("11111111", "aaaaaaaa"), Fingerprint("22222222", "aaaaaaaa")
+OTHER = Fingerprint("11111111", "bbbbbbbb")  # what was asked has changed
 
 
 @pytest.fixture
@@ -181,3 +183,46 @@ def test_the_command_prints_the_table(
     monkeypatch.setenv("LAB_COURSE", str(course.root))
     assert progress_command() == 0
     assert "not attempted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "line"),
+    [({}, "7/7 pass 11111111-aaaaaaaa"), (FAIL, "1/7 fail:image.size 11111111-aaaaaaaa")],
+)
+def test_a_check_is_written_down_with_what_was_checked(
+    progress: Progress, outcomes: dict[str, Outcome], line: str
+) -> None:
+    outcome = progress.record(report(outcomes), fingerprint=NOW)
+    assert str(outcome) == line
+    assert progress.tries(ID) == (outcome,)
+
+
+@pytest.mark.parametrize("more", ["", " 11111111-aaaaaaaa more", " what a later version adds"])
+def test_older_and_later_lines_still_count(progress: Progress, more: str) -> None:
+    progress.add(ID, "check", f"7/7 pass{more}")
+    assert progress.tries(ID) == (Try(7, 7, "pass"),)
+
+
+@pytest.mark.parametrize(
+    ("passes", "now", "state"),
+    [
+        ([NOW], NOW, "passed"),
+        ([BEFORE], NOW, "passed, then you changed it"),
+        ([OTHER], NOW, "passed, then the exercise changed"),
+        ([NOW, BEFORE], NOW, "passed"),
+        ([OTHER, BEFORE], NOW, "passed, then you changed it"),
+        ([None], NOW, "passed"),
+        ([None, BEFORE], NOW, "passed, then you changed it"),
+        ([BEFORE], None, "passed"),
+    ],
+)
+def test_a_pass_before_a_change_is_one_and_is_told(
+    progress: Progress, passes: list[Fingerprint | None], now: Fingerprint | None, state: str
+) -> None:
+    for at, one in enumerate(passes):
+        outcome = Try(7, 7, "pass", fingerprint=one)
+        progress.add(ID, "check", outcome, now=NOON.replace(minute=at))
+    progress.record(report(FAIL), fingerprint=now)
+    summary = progress.summary(ID, now)
+    assert (summary.passed, summary.best, summary.state) == (True, 7, state)
+    assert summary.last == "fail"
