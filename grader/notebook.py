@@ -23,9 +23,10 @@ from grader.errors import GraderError, UsageError
 from grader.fingerprint import fingerprint
 from grader.kernel import in_jupyter, name_run, reach_engine
 from grader.live import Live, Show, display, show
-from grader.progress import Progress, table
+from grader.progress import Progress
 from grader.results import Outcome, Report
 from grader.spec import Exercise, Lab
+from grader.standing import exercises, table
 
 if TYPE_CHECKING:
     from grader.panel import Panel
@@ -134,7 +135,8 @@ class NotebookLab:
             facts = progress.about(self.lab.name, "predict")
             ids = dict.fromkeys(f.text.partition(" ")[0] for f in facts)
             rows = [(id_, self._last("predict", id_), self._last("measure", id_)) for id_ in ids]
-            show(cells.standing(table(self.lab.exercises, progress), rows))
+            done = exercises(self.course, self.lab.exercises)
+            show(cells.standing(table(self.course, done), rows))
 
     def cleanup(self) -> None:
         """Remove what this checkout's notebooks made, by its label; say what it freed."""

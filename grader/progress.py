@@ -1,6 +1,7 @@
 """What a learner has done, one fact a line in ``work/progress.txt``; it merges with ``sort -u``.
 
-It grades nothing and decides nothing: ``work`` asks it how many tries there were.
+It grades nothing and decides nothing: ``work`` asks it how many tries there were, ``standing`` how
+far each lab is.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from pathlib import Path
 from grader.course import Course
 from grader.errors import UsageError
 from grader.results import Outcome, Report
-from grader.spec import Exercise
 
 if sys.platform != "win32":
     import fcntl
@@ -33,7 +33,6 @@ CHANGED = {
     "you": ", then you changed it",
     "the exercise": ", then the exercise changed",
 }
-TABLE_HEADER = ("exercise", "state", "best", "tries", "hints", "solution")
 
 
 @dataclass(frozen=True)
@@ -185,39 +184,6 @@ class Progress:
         except OSError as err:
             raise UsageError(f"{self.path} cannot be read: {err.strerror}") from err
         return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def table(exercises: Iterable[Exercise], progress: Progress) -> str:
-    """All exercises as aligned text, with the lines that could not be read below."""
-    rows = [TABLE_HEADER, *(_row(e, progress.summary(e.id)) for e in exercises)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(TABLE_HEADER))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    if broken := progress.broken():
-        count = "1 line" if len(broken) == 1 else f"{len(broken)} lines"
-        lines += ["", f"{progress.path}: {count} cannot be read; kept as found:"]
-        lines += [f"  {line[:90]!r}" for line in broken[:5]]
-    return "\n".join(lines)
-
-
-def progress_command(merge: Path | None = None) -> int:
-    """``grader progress [--merge FILE]``."""
-    course = Course.find()
-    progress = Progress.of(course)
-    if merge is not None:
-        print(f"{progress.merge(merge)} new lines from {merge}.")
-    print(table([e for lab in course.labs() for e in lab.exercises], progress))
-    return 0
-
-
-def _row(exercise: Exercise, summary: Summary) -> tuple[str, ...]:
-    return (
-        exercise.id,
-        summary.state,
-        f"{summary.best:g}/{exercise.max_points:g}",
-        str(summary.tries),
-        str(summary.hints),
-        "seen" if summary.solution_seen else "",
-    )
 
 
 def _try(report: Report, untouched: bool) -> Try:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from grader.course import Course
 from grader.errors import UsageError
-from grader.progress import Fingerprint, Progress, Try, progress_command, table
+from grader.progress import Fingerprint, Progress, Try
 from grader.results import Outcome
-from tests.sample_course import ID, LAB, exercise, make_course, report
+from tests.sample_course import ID, LAB, report
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 FAIL = {"image.size": Outcome.FAIL, "service.ready": Outcome.SKIP}
@@ -163,26 +162,6 @@ def test_several_programs_can_write_at_once(progress: Progress) -> None:
     ]
     assert [p.wait(timeout=60) for p in running] == [0, 0, 0]
     assert len(progress.facts()) == 60
-
-
-def test_the_table_names_every_exercise_and_the_broken_lines(tmp_path: Path) -> None:
-    course = make_course(tmp_path)
-    progress = Progress.of(course)
-    progress.record(report(FAIL))
-    progress.path.write_text(f"{text(progress)}?? \x1b[31mred\n", encoding="utf-8")
-    lines = table([exercise(course)], progress).splitlines()
-    assert lines[1].split() == [ID, "in", "progress", "1/7", "1", "0"]
-    assert "1 line" in lines[3]
-    assert "\x1b" not in "".join(lines)
-
-
-def test_the_command_prints_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    course: Course = make_course(tmp_path)
-    monkeypatch.setenv("LAB_COURSE", str(course.root))
-    assert progress_command() == 0
-    assert "not attempted" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
