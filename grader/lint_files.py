@@ -199,7 +199,7 @@ def _stray(course: Course, path: str) -> str:
         return f"is bigger than {BIGGEST_FILE / 1e6:g} MB"
     top, lab, *inside = parts
     if not inside:
-        return "" if lab == "README.md" else "belongs to no lab"
+        return "" if lab in ("README.md", "README.ipynb") else "belongs to no lab"
     if (top, lab) == ("labs", "app"):
         return ""
     if not (course.root / "labs" / lab / "lab.toml").is_file():

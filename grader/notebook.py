@@ -21,12 +21,13 @@ from grader.cells import Cell
 from grader.course import Course
 from grader.errors import GraderError, UsageError
 from grader.fingerprint import fingerprint
+from grader.frontpage import page
 from grader.kernel import in_jupyter, name_run, reach_engine
 from grader.live import Live, Show, display, show
 from grader.progress import Progress
 from grader.results import Outcome, Report
 from grader.spec import Exercise, Lab
-from grader.standing import exercises, table
+from grader.standing import exercises, standing, table
 
 if TYPE_CHECKING:
     from grader.panel import Panel
@@ -69,6 +70,18 @@ def lab(name: str, *, work: str = "", grade: Grade | None = None) -> NotebookLab
         return NotebookLab(course, course.lab(name), grade or _grade)
     except GraderError as err:
         raise NotHereError(str(err)) from None
+
+
+def home() -> None:
+    """Show all labs: how far each is, what this machine can run, and what comes next."""
+    reach_engine()
+    try:
+        course = Course.find()
+    except GraderError as err:
+        show(cells.message(err, Outcome.ERROR))
+        return
+    with _never_raises(course):
+        show(page(standing(course)))
 
 
 @dataclass(frozen=True)

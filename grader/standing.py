@@ -1,7 +1,7 @@
 """How far the learner is, lab by lab, what this machine can run, and what comes next.
 
-It measures nothing and writes nothing down; ``progress`` has the facts, ``home`` shows them on a
-page.
+It measures nothing and writes nothing down; ``progress`` has the facts, ``frontpage`` shows them on
+a page.
 """
 
 from __future__ import annotations
@@ -81,10 +81,6 @@ class Standing:
     def exercises(self) -> list[Done]:
         return [one for lab in self.labs for one in lab.exercises]
 
-    @property
-    def stale(self) -> bool:
-        return any(one.stale for one in self.exercises)
-
     def next(self) -> Done | None:
         """The first that is left from the last one on, then from the start; whole labs first."""
         partly = {one.exercise.id: bool(lab.missing) for lab in self.labs for one in lab.left()}
@@ -99,11 +95,13 @@ class Standing:
             todo = one.exercise
             begun = "Go on with" if self.last else "Begin with"
             return f"{begun} {todo.id}: {todo.title} (about {todo.minutes} minutes)."
-        if self.stale:
-            return f"All is passed. {AGAIN}"
         if all(one.summary.passed for one in self.exercises):
-            return "All is passed. Well done!"
+            return "All is passed."
         return "All that this machine can measure is done."
+
+    def again(self) -> list[str]:
+        """How to check what was passed before a change, where there is such a thing."""
+        return [AGAIN] if any(one.stale for one in self.exercises) else []
 
 
 def standing(course: Course) -> Standing:
@@ -139,7 +137,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def points_in_words(lab: LabDone) -> str:
-    return f"{lab.points:g}/{lab.max_points:g}" if lab.max_points else "none"
+    return f"{lab.points:g} of {lab.max_points:g}" if lab.max_points else "none"
 
 
 def progress_command(merge: Path | None = None, *, as_json: bool = False) -> int:
@@ -152,8 +150,8 @@ def progress_command(merge: Path | None = None, *, as_json: bool = False) -> int
     if as_json:
         print(json.dumps(_as_dict(found), ensure_ascii=False, indent=2))
         return 0
-    advice = [found.advice(), *([AGAIN] if found.stale and found.next() else [])]
-    parts = labs_table(found), table(course, found.exercises), "\n".join(advice)
+    advice = "\n".join([found.advice(), *found.again()])
+    parts = labs_table(found), table(course, found.exercises), advice
     print("\n\n".join(parts))
     return 0
 

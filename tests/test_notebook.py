@@ -16,7 +16,7 @@ from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.errors import EngineError, UsageError
 from grader.fingerprint import fingerprint
-from grader.notebook import NotebookExercise, lab
+from grader.notebook import NotebookExercise, home, lab
 from grader.panel import VIEW
 from grader.progress import Progress
 from grader.results import Outcome, Report
@@ -323,6 +323,32 @@ def test_the_standing_shows_exercises_and_predictions(
     assert f"{ID}  not attempted  0/7" in out
     assert out.endswith("a: predicted x y; measured 2 MB\nb: predicted z; measured nothing yet\n")
     assert len(Progress.of(course).about(LAB, "measure")) == 2
+
+
+def test_home_shows_the_labs_and_what_is_next_without_an_engine(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home()
+    out = capsys.readouterr().out
+    assert "only in part: no Docker engine" in out
+    assert "static mode was chosen" in out
+    assert f"Begin with {ID}" in out
+
+
+def test_home_without_a_course_is_one_line(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAB_COURSE", "/no/where")
+    home()
+    assert capsys.readouterr().out.startswith("! LAB_COURSE is /no/where")
+
+
+def test_home_never_raises(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (course.root / "labs" / LAB / "lab.toml").write_text("title = 1")
+    home()
+    assert "lab.toml" in capsys.readouterr().out
 
 
 def test_cleanup_says_what_it_freed(
