@@ -62,7 +62,6 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, run, help_ in (
         ("start", _start, "make work/NN-name/exercise from its starter"),
-        ("check", _check, "grade what is in work/ for an exercise"),
         ("hint", _hint, "the next hint for the first check that failed"),
         ("reset", _reset, "bring the starter back; keeps a copy of what it replaces"),
         ("solution", _solution, "show the reference solution, once it was earned"),
@@ -70,8 +69,15 @@ def _parser() -> argparse.ArgumentParser:
         one = command(name, run, help_)
         one.add_argument("exercise", help="NN-name/exercise")
 
+    one = command("check", _check, "grade what is in work/, of one exercise or of all")
+    what = one.add_mutually_exclusive_group(required=True)
+    what.add_argument("exercise", nargs="?", default="", help="NN-name/exercise")
+    what.add_argument("--all", action="store_true", help="each exercise that you have begun")
+    what.add_argument("--stale", action="store_true", help="what was passed before a change")
+
     one = command("progress", _progress, "what was done so far, exercise by exercise")
     one.add_argument("--merge", type=Path, metavar="FILE", help="add another machine's progress")
+    one.add_argument("--format", choices=FORMATS, default="text")
 
     one = command("doctor", _doctor, "what this machine can and cannot grade, and what to do")
     one.add_argument("--format", choices=FORMATS, default="text")
@@ -149,9 +155,12 @@ def _start(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from grader.recheck import recheck_command
     from grader.work import check_command
 
-    return check_command(options.exercise)
+    if options.exercise:
+        return check_command(options.exercise)
+    return recheck_command(stale=options.stale)
 
 
 def _hint(options: argparse.Namespace) -> int:
@@ -173,9 +182,9 @@ def _solution(options: argparse.Namespace) -> int:
 
 
 def _progress(options: argparse.Namespace) -> int:
-    from grader.progress import progress_command
+    from grader.standing import progress_command
 
-    return progress_command(options.merge)
+    return progress_command(options.merge, as_json=options.format == "json")
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -114,7 +114,7 @@ def exercise(title: str, task: str, folder: str, names: Sequence[str]) -> Cell:
     """What is to be done and where. ``folder`` is relative, so that JupyterLab opens the files."""
     links = ", ".join(f'<a href="{safe(f"{folder}/{n}")}">{safe(n)}</a>' for n in names)
     where = f"Edit in <code>{safe(folder)}</code>: {links}"
-    body = f"<b>{safe(title)}</b><div>{_prose(task)}</div><div>{where}</div>"
+    body = f"<b>{safe(title)}</b><div>{prose(task)}</div><div>{where}</div>"
     return Cell(_boxed(body, "#787878"), f"{title}\n{task}\nEdit in {folder}: {', '.join(names)}")
 
 
@@ -221,7 +221,7 @@ def _pre(text: str) -> str:
     return f'<pre style="{style};{frame}">{safe(text)}</pre>'
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """An author's text: paragraphs, and `code` between backticks."""
     marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", safe(text.strip()))
     return "<br><br>".join(part.replace("\n", " ") for part in re.split(r"\n\s*\n", marked))

@@ -20,7 +20,6 @@ from grader.course import Course
 from grader.errors import EngineError, GraderError, SpecError
 from grader.lint_files import (
     Fault,
-    is_gate,
     lab_faults,
     other_answers,
     stray_faults,
@@ -119,7 +118,7 @@ def plan(course: Course, lab: Lab) -> Iterator[Job]:
         starter, solution = course.starter(exercise), course.solution(exercise)
         if solution.is_dir():
             yield Job(exercise, "reference", solution, _full_marks, IN_A_ROW)
-        judge = _full_marks if is_gate(exercise) else partial(_loses, exercise.teaches)
+        judge = _full_marks if exercise.is_gate else partial(_loses, exercise.teaches)
         yield Job(exercise, "starter", starter, judge)
         for folder in other_answers(solution):
             yield Job(exercise, f"right/{folder.name}", folder, _full_marks)

@@ -52,11 +52,6 @@ def wrong_answers(course: Course, lab: Lab) -> Mapping[str, Mapping[str, str]]:
     return table
 
 
-def is_gate(exercise: Exercise) -> bool:
-    """A gate teaches nothing and gives nothing: its starter is its own solution."""
-    return not exercise.teaches and not exercise.max_points
-
-
 def lab_faults(course: Course, lab: Lab) -> Iterator[Fault]:
     """Everything that can be seen in one lab's files."""
     for exercise in lab.exercises:
@@ -88,13 +83,13 @@ def tracked(root: Path) -> list[str]:
 
 def _exercise_faults(course: Course, exercise: Exercise) -> Iterator[str]:
     points = {i.id: i.points for i in exercise.items}
-    if not exercise.max_points and not is_gate(exercise):
+    if not exercise.max_points and not exercise.is_gate:
         yield "gives no points"
     if exercise.max_points and not exercise.teaches:
         yield "teaches nothing: name the checks that the untouched starter must not pass"
     yield from (f"teaches {t} for no points" for t in exercise.teaches if not points[t])
     yield from _folder_faults(course, exercise)
-    answer = [] if is_gate(exercise) else _telling_lines(course, exercise)
+    answer = [] if exercise.is_gate else _telling_lines(course, exercise)
     for item in exercise.items:
         yield from (f"{item.id}: {what}" for what in _hint_faults(item, answer))
 
@@ -127,7 +122,7 @@ def _folder_faults(course: Course, exercise: Exercise) -> Iterator[str]:
     starter, solution = course.starter(exercise), course.solution(exercise)
     if not names(starter):
         yield "has no starter"
-    if is_gate(exercise):
+    if exercise.is_gate:
         return
     if not names(solution):
         yield "has no reference solution"
@@ -204,7 +199,7 @@ def _stray(course: Course, path: str) -> str:
         return f"is bigger than {BIGGEST_FILE / 1e6:g} MB"
     top, lab, *inside = parts
     if not inside:
-        return "" if lab == "README.md" else "belongs to no lab"
+        return "" if lab in ("README.md", "README.ipynb") else "belongs to no lab"
     if (top, lab) == ("labs", "app"):
         return ""
     if not (course.root / "labs" / lab / "lab.toml").is_file():

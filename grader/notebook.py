@@ -20,11 +20,14 @@ from grader import cells, work
 from grader.cells import Cell
 from grader.course import Course
 from grader.errors import GraderError, UsageError
+from grader.fingerprint import fingerprint
+from grader.frontpage import page
 from grader.kernel import in_jupyter, name_run, reach_engine
 from grader.live import Live, Show, display, show
-from grader.progress import Progress, table
+from grader.progress import Progress
 from grader.results import Outcome, Report
 from grader.spec import Exercise, Lab
+from grader.standing import exercises, standing, table
 
 if TYPE_CHECKING:
     from grader.panel import Panel
@@ -67,6 +70,18 @@ def lab(name: str, *, work: str = "", grade: Grade | None = None) -> NotebookLab
         return NotebookLab(course, course.lab(name), grade or _grade)
     except GraderError as err:
         raise NotHereError(str(err)) from None
+
+
+def home() -> None:
+    """Show all labs: how far each is, what this machine can run, and what comes next."""
+    reach_engine()
+    try:
+        course = Course.find()
+    except GraderError as err:
+        show(cells.message(err, Outcome.ERROR))
+        return
+    with _never_raises(course):
+        show(page(standing(course)))
 
 
 @dataclass(frozen=True)
@@ -133,7 +148,8 @@ class NotebookLab:
             facts = progress.about(self.lab.name, "predict")
             ids = dict.fromkeys(f.text.partition(" ")[0] for f in facts)
             rows = [(id_, self._last("predict", id_), self._last("measure", id_)) for id_ in ids]
-            show(cells.standing(table(self.lab.exercises, progress), rows))
+            done = exercises(self.course, self.lab.exercises)
+            show(cells.standing(table(self.course, done), rows))
 
     def cleanup(self) -> None:
         """Remove what this checkout's notebooks made, by its label; say what it freed."""
@@ -190,6 +206,7 @@ class NotebookExercise:
         with _never_raises(self.course, live.end):
             work.start(self.course, self.exercise)
             untouched = work.is_untouched(self.course, self.exercise)
+            found = fingerprint(self.course, self.exercise)
             report = self.grade(
                 self.exercise, self.folder, course=self.course, on_event=live, cancel=cancel
             )
@@ -199,7 +216,8 @@ class NotebookExercise:
             note = UNTOUCHED if untouched else ""
             live.end(cells.report(report, note, work.near(self.folder)))
             with _never_raises(self.course):  # a full disk must not cost the table
-                Progress.of(self.course).record(report, untouched=untouched)
+                progress = Progress.of(self.course)
+                progress.record(report, untouched=untouched, fingerprint=found)
 
     def read(self, *, show: Show = show) -> None:
         """Show what the files alone tell, at once; nothing is built and nothing is counted."""

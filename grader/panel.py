@@ -17,6 +17,7 @@ import ipywidgets
 from grader import cells, work
 from grader.cells import Cell
 from grader.errors import GraderError
+from grader.fingerprint import fingerprint
 from grader.live import Live
 from grader.progress import Progress
 from grader.results import Outcome
@@ -198,7 +199,8 @@ def _button(text: str, tip: str, do: Callable[[], None]) -> Any:
 
 
 def _standing(one: NotebookExercise) -> str:
-    summary, most = Progress.of(one.course).summary(one.exercise.id), one.exercise.max_points
+    now, most = fingerprint(one.course, one.exercise), one.exercise.max_points
+    summary = Progress.of(one.course).summary(one.exercise.id, now)
     if not summary.tries:
         return f"Not attempted yet: {most:g} points to earn."
     tries = "1 try" if summary.tries == 1 else f"{summary.tries} tries"

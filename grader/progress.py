@@ -1,6 +1,7 @@
 """What a learner has done, one fact a line in ``work/progress.txt``; it merges with ``sort -u``.
 
-It grades nothing and decides nothing: ``work`` asks it how many tries there were.
+It grades nothing and decides nothing: ``work`` asks it how many tries there were, ``standing`` how
+far each lab is.
 """
 
 from __future__ import annotations
@@ -11,23 +12,27 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from grader.course import Course
 from grader.errors import UsageError
 from grader.results import Outcome, Report
-from grader.spec import Exercise
 
 if sys.platform != "win32":
     import fcntl
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (\S+) ([a-z]+)(?: (.*))?")
-POINTS = re.compile(r"([\d.]+)/([\d.]+) ([a-z]+)(?::(\S+))?")
+POINTS = re.compile(r"([\d.]+)/([\d.]+) ([a-z]+)(?::(\S+))?(?: (.*))?")
+PRINT = re.compile(r"([0-9a-f]{8})-([0-9a-f]{8})")
 CLOCK = "%Y-%m-%dT%H:%M:%SZ"
 COUNTED = ("pass", "fail", "incomplete")
-TABLE_HEADER = ("exercise", "state", "best", "tries", "hints", "solution")
+CHANGED = {
+    "": "",
+    "you": ", then you changed it",
+    "the exercise": ", then the exercise changed",
+}
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,28 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Fingerprint:
+    """What was checked: eight characters for the learner's files, eight for what was asked."""
+
+    mine: str
+    asked: str
+
+    def __str__(self) -> str:
+        return f"{self.mine}-{self.asked}"
+
+
+@dataclass(frozen=True)
 class Try:
-    """One check of the learner's work; ``verdict`` is pass, fail, incomplete, untouched, error."""
+    """One check of the learner's work; ``verdict`` is pass, fail, incomplete, untouched, error.
+
+    Lines that older versions wrote have no ``fingerprint``.
+    """
 
     points: float
     max_points: float
     verdict: str
     failed: tuple[str, ...] = ()
+    fingerprint: Fingerprint | None = None
 
     @property
     def counted(self) -> bool:
@@ -59,12 +79,16 @@ class Try:
 
     def __str__(self) -> str:
         tail = f":{','.join(self.failed)}" if self.failed else ""
-        return f"{self.points:g}/{self.max_points:g} {self.verdict}{tail}"
+        mark = f" {self.fingerprint}" if self.fingerprint else ""
+        return f"{self.points:g}/{self.max_points:g} {self.verdict}{tail}{mark}"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """An exercise in one line."""
+    """An exercise in one line.
+
+    ``changed`` says who has changed something since the last pass: "you", "the exercise", or "".
+    """
 
     best: float = 0
     tries: int = 0
@@ -72,11 +96,13 @@ class Summary:
     hints: int = 0
     passed: bool = False
     solution_seen: bool = False
+    changed: str = ""
+    last: str = ""  # the verdict of the last attempt
 
     @property
     def state(self) -> str:
         if self.passed:
-            return "passed"
+            return f"passed{CHANGED[self.changed]}"
         return "in progress" if self.tries else "not attempted"
 
 
@@ -112,9 +138,11 @@ class Progress:
             _write(self.path, [*lines, str(fact)])
         return fact
 
-    def record(self, report: Report, *, untouched: bool = False) -> Try:
-        """Write down what a check said."""
-        outcome = _try(report, untouched)
+    def record(
+        self, report: Report, *, untouched: bool = False, fingerprint: Fingerprint | None = None
+    ) -> Try:
+        """Write down what a check said, and of what: the fingerprint from before it began."""
+        outcome = replace(_try(report, untouched), fingerprint=fingerprint)
         self.add(f"{report.lab}/{report.exercise}", "check", outcome)
         return outcome
 
@@ -134,7 +162,8 @@ class Progress:
         found = (_read_try(f.text) for f in self.about(exercise, "check"))
         return tuple(t for t in found if t)
 
-    def summary(self, exercise: str) -> Summary:
+    def summary(self, exercise: str, now: Fingerprint | None = None) -> Summary:
+        """``now`` is what a check would find; without it nobody can tell what has changed."""
         tries = [t for t in self.tries(exercise) if t.counted]
         return Summary(
             best=max((t.points for t in tries), default=0),
@@ -143,6 +172,8 @@ class Progress:
             hints=len({f.text for f in self.about(exercise, "hint")}),
             passed=any(t.verdict == "pass" for t in tries),
             solution_seen=bool(self.about(exercise, "solution")),
+            changed=_changed(tries, now),
+            last=tries[-1].verdict if tries else "",
         )
 
     def _lines(self) -> list[str]:
@@ -153,39 +184,6 @@ class Progress:
         except OSError as err:
             raise UsageError(f"{self.path} cannot be read: {err.strerror}") from err
         return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def table(exercises: Iterable[Exercise], progress: Progress) -> str:
-    """All exercises as aligned text, with the lines that could not be read below."""
-    rows = [TABLE_HEADER, *(_row(e, progress.summary(e.id)) for e in exercises)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(TABLE_HEADER))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    if broken := progress.broken():
-        count = "1 line" if len(broken) == 1 else f"{len(broken)} lines"
-        lines += ["", f"{progress.path}: {count} cannot be read; kept as found:"]
-        lines += [f"  {line[:90]!r}" for line in broken[:5]]
-    return "\n".join(lines)
-
-
-def progress_command(merge: Path | None = None) -> int:
-    """``grader progress [--merge FILE]``."""
-    course = Course.find()
-    progress = Progress.of(course)
-    if merge is not None:
-        print(f"{progress.merge(merge)} new lines from {merge}.")
-    print(table([e for lab in course.labs() for e in lab.exercises], progress))
-    return 0
-
-
-def _row(exercise: Exercise, summary: Summary) -> tuple[str, ...]:
-    return (
-        exercise.id,
-        summary.state,
-        f"{summary.best:g}/{exercise.max_points:g}",
-        str(summary.tries),
-        str(summary.hints),
-        "seen" if summary.solution_seen else "",
-    )
 
 
 def _try(report: Report, untouched: bool) -> Try:
@@ -217,7 +215,17 @@ def _read_try(text: str) -> Try | None:
         points, maximum = float(match[1]), float(match[2])
     except ValueError:
         return None
-    return Try(points, maximum, match[3], tuple((match[4] or "").split(",")) if match[4] else ())
+    failed = tuple(match[4].split(",")) if match[4] else ()
+    mark = PRINT.fullmatch(match[5] or "")
+    return Try(points, maximum, match[3], failed, Fingerprint(*mark.groups()) if mark else None)
+
+
+def _changed(tries: Iterable[Try], now: Fingerprint | None) -> str:
+    """Nothing, where some pass was earned with just what is there now, or where none can tell."""
+    known = [t.fingerprint for t in tries if t.verdict == "pass" and t.fingerprint]
+    if now is None or not known or now in known:
+        return ""
+    return "you" if known[-1].asked == now.asked else "the exercise"
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

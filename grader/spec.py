@@ -106,6 +106,11 @@ class Exercise:
     def max_points(self) -> float:
         return sum(i.points for i in self.items)
 
+    @property
+    def is_gate(self) -> bool:
+        """A gate teaches nothing and gives nothing: its starter is its own solution."""
+        return not self.teaches and not self.max_points
+
 
 @dataclass(frozen=True)
 class Lab:

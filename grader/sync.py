@@ -1,9 +1,9 @@
 """One text source per lab, two notebooks: ``solutions/NN/NN.md`` becomes both ``NN.ipynb``.
 
-It knows no exercise and grades nothing. Two strip rules make the student's notebook: a cell
-tagged ``solution`` goes, and a region ``# BEGIN SOLUTION`` … ``# END SOLUTION`` becomes a TODO.
-A cell's id comes from its text: so ids are the same each time, and an output is only ever carried
-over to the very text that gave it.
+So does ``solutions/README.md``, the page that a learner begins on. It knows no exercise and grades
+nothing. Two strip rules make the student's notebook: a cell tagged ``solution`` goes, and a region
+``# BEGIN SOLUTION`` … ``# END SOLUTION`` becomes a TODO. A cell's id comes from its text: so ids
+are the same each time, and an output is only ever carried over to the very text that gave it.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ Notebook = Any  # nbformat has no types
 class Pair:
     """The notebooks of one lab as they should be; ``without_output`` are cells to be executed."""
 
+    root: Path
     solution: Path
     student: Path
     texts: tuple[str, str]
@@ -50,7 +51,7 @@ class Pair:
         """A sentence for each file that is not as it should be, with the first cell that isn't."""
         both = zip((self.solution, self.student), self.texts, strict=True)
         found = [(path, _difference(path, text)) for path, text in both]
-        return [f"{'/'.join(path.parts[-3:])}: {why}" for path, why in found if why]
+        return [f"{path.relative_to(self.root)}: {why}" for path, why in found if why]
 
     def write(self) -> list[Path]:
         """Write what changed; gives the paths that were written."""
@@ -63,8 +64,9 @@ class Pair:
 
 
 def sources(course: Course, labs: Sequence[str] = ()) -> list[Path]:
-    """The source of each lab, or of the named ones. Raises UsageError for one without."""
-    found = {p.stem: p for p in sorted(course.root.glob("solutions/[0-9]*/*.md")) if _is_source(p)}
+    """The source of each lab and of README, or of the named ones. UsageError for one without."""
+    labs_ = (p for p in sorted(course.root.glob("solutions/[0-9]*/*.md")) if _is_source(p))
+    found = {p.stem: p for p in (*course.root.glob("solutions/README.md"), *labs_)}
     if missing := [name for name in labs if name not in found]:
         raise UsageError(f"No source for {missing[0]!r}. There are: {', '.join(found)}.")
     return [path for name, path in found.items() if not labs or name in labs]
@@ -72,8 +74,8 @@ def sources(course: Course, labs: Sequence[str] = ()) -> list[Path]:
 
 def pair(course: Course, source: Path, *, execute: bool = False) -> Pair:
     """Both notebooks of one source, in memory."""
-    name = source.stem
-    solution, student = source.with_suffix(".ipynb"), course.root / "labs" / name / f"{name}.ipynb"
+    solution = source.with_suffix(".ipynb")
+    student = course.root / "labs" / solution.relative_to(course.root / "solutions")
     book = _read(source)
     if execute:
         _execute(book, source)
@@ -83,7 +85,7 @@ def pair(course: Course, source: Path, *, execute: bool = False) -> Pair:
     nbformat = _tool("nbformat")
     texts = tuple(nbformat.writes(b) + "\n" for b in (book, _for_students(book)))
     missing = tuple(n for n, c in enumerate(book.cells, 1) if _compared(c) and not c.outputs)
-    return Pair(solution, student, (texts[0], texts[1]), missing)
+    return Pair(course.root, solution, student, (texts[0], texts[1]), missing)
 
 
 def sync_command(labs: Sequence[str] = (), *, check: bool = False, execute: bool = False) -> int:
@@ -149,7 +151,7 @@ def _outputs(path: Path) -> dict[str, list[Notebook]]:
         book = nbformat.read(path, 4)
         cells = [c for c in book.cells if c.cell_type == "code"]
         return {c.id: c.outputs for c, id_ in zip(cells, _ids(cells), strict=True) if c.id == id_}
-    except (OSError, ValueError, KeyError, AttributeError):
+    except Exception:  # noqa: BLE001 (nbformat raises many kinds, all for the same reason)
         return {}
 
 

@@ -128,8 +128,13 @@ def reset(course: Course, exercise: Exercise) -> Restored:
 
 
 def is_untouched(course: Course, exercise: Exercise) -> bool:
-    """Whether the learner has written nothing yet. Given files don't count: nobody edits them."""
+    """Whether the learner has written nothing yet. Given files don't count: nobody edits them.
+
+    A gate is never untouched, for there is nothing to write in it.
+    """
     folder, starter = course.workplace(exercise), course.starter(exercise)
+    if exercise.is_gate:
+        return False
     if not folder.is_dir():
         return True
     given = exercise.given
@@ -183,18 +188,19 @@ def start_command(exercise_id: str) -> int:
 def check_command(exercise_id: str) -> int:
     """``grader check``: grades the work folder, prints the report and writes it down."""
     from grader.exports import render
+    from grader.fingerprint import fingerprint
     from grader.grade import grade
 
     course = Course.find()
     exercise = course.exercise(exercise_id)
     if (started := start(course, exercise)).made:
         print(started)
-    untouched = is_untouched(course, exercise)
+    untouched, found = is_untouched(course, exercise), fingerprint(course, exercise)
     report = grade(exercise, course.workplace(exercise), course=course)
     print(render(report, "text"), end="")
     if untouched:
         print("This is the starter as it was given: nothing is counted yet.")
-    Progress.of(course).record(report, untouched=untouched)
+    Progress.of(course).record(report, untouched=untouched, fingerprint=found)
     return report.exit_status
 
 

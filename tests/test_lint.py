@@ -173,7 +173,9 @@ def test_a_file_that_should_not_be_there_is_named(
     assert words in "\n".join(files_only(course))
 
 
-@pytest.mark.parametrize("path", ["labs/README.md", f"labs/{LAB}/README.md", "labs/app/more.py"])
+@pytest.mark.parametrize(
+    "path", ["labs/README.ipynb", "labs/README.md", f"labs/{LAB}/README.md", "labs/app/more.py"]
+)
 def test_a_file_with_a_place_is_no_stray(course: Course, path: str) -> None:
     write(course.root, {path: "x", f"labs/{LAB}/slim/notes.txt": "x" * 1_000_000})
     assert files_only(course) == []

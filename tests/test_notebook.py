@@ -15,7 +15,8 @@ from grader import notebook
 from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.errors import EngineError, UsageError
-from grader.notebook import NotebookExercise, lab
+from grader.fingerprint import fingerprint
+from grader.notebook import NotebookExercise, home, lab
 from grader.panel import VIEW
 from grader.progress import Progress
 from grader.results import Outcome, Report
@@ -85,6 +86,20 @@ def test_checking_the_untouched_starter_does_not_count(
     open_exercise(graded(FAIL)).check()
     assert notebook.UNTOUCHED in capsys.readouterr().out
     assert Progress.of(course).summary(ID).tries == 0
+
+
+def test_a_pass_is_one_for_what_lay_there_when_the_check_began(course: Course) -> None:
+    def grade(*_: object, **__: object) -> Report:
+        (ex.folder / "Dockerfile").write_text("FROM saved-meanwhile\n")
+        return report()
+
+    ex = open_exercise(grade)
+    (ex.folder / "Dockerfile").write_text("FROM mine\n")
+    before = fingerprint(course, ex.exercise)
+    ex.check()
+    summary = Progress.of(course).summary(ID, fingerprint(course, ex.exercise))
+    assert Progress.of(course).summary(ID, before).state == "passed"
+    assert summary.state == "passed, then you changed it"
 
 
 def test_check_grades_the_work_folder(course: Course) -> None:
@@ -308,6 +323,32 @@ def test_the_standing_shows_exercises_and_predictions(
     assert f"{ID}  not attempted  0/7" in out
     assert out.endswith("a: predicted x y; measured 2 MB\nb: predicted z; measured nothing yet\n")
     assert len(Progress.of(course).about(LAB, "measure")) == 2
+
+
+def test_home_shows_the_labs_and_what_is_next_without_an_engine(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home()
+    out = capsys.readouterr().out
+    assert "only in part: no Docker engine" in out
+    assert "static mode was chosen" in out
+    assert f"Begin with {ID}" in out
+
+
+def test_home_without_a_course_is_one_line(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAB_COURSE", "/no/where")
+    home()
+    assert capsys.readouterr().out.startswith("! LAB_COURSE is /no/where")
+
+
+def test_home_never_raises(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (course.root / "labs" / LAB / "lab.toml").write_text("title = 1")
+    home()
+    assert "lab.toml" in capsys.readouterr().out
 
 
 def test_cleanup_says_what_it_freed(

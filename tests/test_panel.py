@@ -71,6 +71,16 @@ def test_while_a_check_is_under_way_only_cancel_can_be_pressed(course: Course) -
     assert calls == [1]
 
 
+def test_a_pass_before_a_change_is_called_one(course: Course) -> None:
+    one = panel(lambda *_, **__: report())
+    one.check.click()
+    one.wait(SECONDS)
+    assert one.best.value.startswith("Passed: best 7 of 7")
+    (one.one.folder / "Dockerfile").write_text("FROM changed\n")
+    again = panel(lambda *_, **__: report(), edited=False)
+    assert again.best.value.startswith("Passed, then you changed it: best 7 of 7")
+
+
 def test_cancel_stops_it_and_nothing_is_counted(course: Course) -> None:
     def grade(*_: object, cancel: threading.Event, **__: object) -> Report:
         assert cancel.wait(SECONDS)

@@ -19,7 +19,7 @@ from grader import plots
 from grader.cells import Cell
 from grader.engine import Layer
 from grader.errors import EngineError
-from grader.host.doctor import Row
+from grader.here import Here
 from grader.look import File
 from grader.plots import figure, images
 
@@ -176,45 +176,20 @@ def test_no_engine_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("have", "words"),
+    ("here", "words"),
     [
-        ({"engine": True}, "01-sample: all of it."),
-        ({}, "01-sample: only in part: no Docker engine."),
+        (Here(), "01-sample: all of it."),
+        (Here({"gpu": "none"}), "01-sample: all of it."),
+        (Here({"engine": "gone"}), "01-sample: only in part: no Docker engine."),
     ],
 )
 def test_the_labs_that_run_here_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, have: dict[str, bool], words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Here, words: str
 ) -> None:
     monkeypatch.setenv("LAB_COURSE", str(make_course(tmp_path).root))
-    picture = plots.capabilities(have)
+    picture = plots.capabilities(here)
     assert isinstance(picture, plots.Picture)
     assert words in picture.alt
-
-
-@pytest.mark.parametrize(
-    ("rows", "have"),
-    [
-        ({"engine": "ok", "builder": "ok", "bridge": "ok", "registry": "ok"}, (True, True)),
-        ({"engine": "bad"}, (False, False)),
-        ({"engine": "ok", "builder": "bad", "registry": "note"}, (False, False)),
-        ({"engine": "ok", "builder": "ok", "images": "note", "swarm": "bad"}, (True, False)),
-    ],
-)
-def test_what_is_here_is_what_the_doctor_says(
-    monkeypatch: pytest.MonkeyPatch, rows: dict[str, str], have: tuple[bool, bool]
-) -> None:
-    found = [Row(key, key, state, "seen") for key, state in rows.items()]
-    monkeypatch.setattr("grader.host.doctor.examine", lambda: found)
-    looked = images._have()
-    assert (looked["engine"], looked["network"]) == have
-
-
-@pytest.mark.parametrize(("seen", "gpu"), [("none (fine)", False), ("simulated", True)])
-def test_a_gpu_is_one_whatever_its_kind(
-    monkeypatch: pytest.MonkeyPatch, seen: str, gpu: bool
-) -> None:
-    monkeypatch.setattr("grader.host.doctor.examine", lambda: [Row("gpu", "GPU", "ok", seen)])
-    assert images._have()["gpu"] is gpu
 
 
 @pytest.mark.parametrize(

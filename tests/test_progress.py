@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from grader.course import Course
 from grader.errors import UsageError
-from grader.progress import Progress, progress_command, table
+from grader.progress import Fingerprint, Progress, Try
 from grader.results import Outcome
-from tests.sample_course import ID, LAB, exercise, make_course, report
+from tests.sample_course import ID, LAB, report
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 FAIL = {"image.size": Outcome.FAIL, "service.ready": Outcome.SKIP}
+NOW, BEFORE = Fingerprint("11111111", "aaaaaaaa"), Fingerprint("22222222", "aaaaaaaa")
+OTHER = Fingerprint("11111111", "bbbbbbbb")  # what was asked has changed
 
 
 @pytest.fixture
@@ -163,21 +164,44 @@ def test_several_programs_can_write_at_once(progress: Progress) -> None:
     assert len(progress.facts()) == 60
 
 
-def test_the_table_names_every_exercise_and_the_broken_lines(tmp_path: Path) -> None:
-    course = make_course(tmp_path)
-    progress = Progress.of(course)
-    progress.record(report(FAIL))
-    progress.path.write_text(f"{text(progress)}?? \x1b[31mred\n", encoding="utf-8")
-    lines = table([exercise(course)], progress).splitlines()
-    assert lines[1].split() == [ID, "in", "progress", "1/7", "1", "0"]
-    assert "1 line" in lines[3]
-    assert "\x1b" not in "".join(lines)
-
-
-def test_the_command_prints_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("outcomes", "line"),
+    [({}, "7/7 pass 11111111-aaaaaaaa"), (FAIL, "1/7 fail:image.size 11111111-aaaaaaaa")],
+)
+def test_a_check_is_written_down_with_what_was_checked(
+    progress: Progress, outcomes: dict[str, Outcome], line: str
 ) -> None:
-    course: Course = make_course(tmp_path)
-    monkeypatch.setenv("LAB_COURSE", str(course.root))
-    assert progress_command() == 0
-    assert "not attempted" in capsys.readouterr().out
+    outcome = progress.record(report(outcomes), fingerprint=NOW)
+    assert str(outcome) == line
+    assert progress.tries(ID) == (outcome,)
+
+
+@pytest.mark.parametrize("more", ["", " 11111111-aaaaaaaa more", " what a later version adds"])
+def test_older_and_later_lines_still_count(progress: Progress, more: str) -> None:
+    progress.add(ID, "check", f"7/7 pass{more}")
+    assert progress.tries(ID) == (Try(7, 7, "pass"),)
+
+
+@pytest.mark.parametrize(
+    ("passes", "now", "state"),
+    [
+        ([NOW], NOW, "passed"),
+        ([BEFORE], NOW, "passed, then you changed it"),
+        ([OTHER], NOW, "passed, then the exercise changed"),
+        ([NOW, BEFORE], NOW, "passed"),
+        ([OTHER, BEFORE], NOW, "passed, then you changed it"),
+        ([None], NOW, "passed"),
+        ([None, BEFORE], NOW, "passed, then you changed it"),
+        ([BEFORE], None, "passed"),
+    ],
+)
+def test_a_pass_before_a_change_is_one_and_is_told(
+    progress: Progress, passes: list[Fingerprint | None], now: Fingerprint | None, state: str
+) -> None:
+    for at, one in enumerate(passes):
+        outcome = Try(7, 7, "pass", fingerprint=one)
+        progress.add(ID, "check", outcome, now=NOON.replace(minute=at))
+    progress.record(report(FAIL), fingerprint=now)
+    summary = progress.summary(ID, now)
+    assert (summary.passed, summary.best, summary.state) == (True, 7, state)
+    assert summary.last == "fail"

@@ -211,6 +211,33 @@ def test_only_the_named_lab_is_made(course: Course) -> None:
         sync.sources(course, ["03-none"])
 
 
+HOME = "solutions/README.md"
+
+
+def test_the_first_page_has_a_source_too_and_no_lab(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(course.root, {HOME: SOURCE})
+    assert [p.stem for p in sync.sources(course)] == ["README", LAB]
+    assert sync.sync_command(["README"]) == 0
+    assert "wrote labs/README.ipynb" in capsys.readouterr().out
+    assert "secret answer" in (course.root / "solutions/README.ipynb").read_text()
+    assert "secret answer" not in (course.root / "labs/README.ipynb").read_text()
+    assert not student_path(course).exists()
+
+
+@pytest.mark.parametrize("name", ["labs/README.ipynb", "solutions/README.ipynb"])
+def test_a_stale_first_page_is_told(
+    course: Course, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    write(course.root, {HOME: SOURCE})
+    sync.sync_command()
+    assert sync.sync_command(check=True) == 0
+    (course.root / name).write_text("{}")
+    assert sync.sync_command(check=True) == 1
+    assert f"stale: {name}: is not a notebook" in capsys.readouterr().out
+
+
 def test_executing_fills_the_outputs(course: Course) -> None:
     assert sync.sync_command(execute=True) == 0
     (output,) = code(solution_path(course))[0].outputs

@@ -11,8 +11,9 @@ import pytest
 from grader import work
 from grader.course import Course
 from grader.errors import SpecError, UsageError
+from grader.fingerprint import fingerprint
 from grader.progress import Progress
-from grader.results import Outcome
+from grader.results import Outcome, Report
 from tests.sample_course import ANSWER, ID, LAB, STARTER, exercise, make_course, report, write
 
 FAIL = {"image.size": Outcome.FAIL, "service.ready": Outcome.SKIP}
@@ -267,6 +268,22 @@ def test_the_machines_faults_do_not_earn_the_solution(course: Course) -> None:
         progress.record(report({"image.size": Outcome.ERROR}))
         progress.record(report(FAIL), untouched=True)
     assert work.solution(course, exercise(course), progress).left == 5
+
+
+def test_a_check_is_noted_with_what_lay_there_when_it_began(
+    course: Course, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grade(*_: object, **__: object) -> Report:
+        (folder / "Dockerfile").write_text("FROM saved-meanwhile\n")
+        return report()
+
+    monkeypatch.setenv("LAB_COURSE", str(course.root))
+    monkeypatch.setattr("grader.grade.grade", grade)
+    (folder / "Dockerfile").write_text("FROM mine\n")
+    before = fingerprint(course, exercise(course))
+    assert work.check_command(ID) == 0
+    (noted,) = Progress.of(course).tries(ID)
+    assert noted.fingerprint == before != fingerprint(course, exercise(course))
 
 
 def test_the_commands_answer_with_an_exit_status(

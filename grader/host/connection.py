@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from grader.errors import EngineError
 from grader.host import contexts, ping, tools
-from grader.host.home import Home, home
+from grader.host.home import Home, home, static_chosen
 from grader.host.ping import Address
 
 OLDEST_API = (1, 43)  # Docker Engine 24
@@ -43,6 +43,13 @@ def connect() -> Connection:
             return connection(place, kind, address)
         passed_over = passed_over or (reason if answers(address) else "")
     raise EngineError(passed_over or "No Docker Engine answers here. Start one with `make up`.")
+
+
+def wanted() -> Connection:
+    """As ``connect``, and an EngineError too where static mode was chosen."""
+    if static_chosen():
+        raise EngineError("static mode was chosen (LAB_STATIC is set)")
+    return connect()
 
 
 def _unusable(address: Address | None) -> str:

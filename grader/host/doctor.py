@@ -21,8 +21,8 @@ from grader.host import images, modes, recipes, registry, tools, trust
 from grader.host.bridge import Bridge, bridge_works
 from grader.host.cards import card
 from grader.host.client import call, docker
-from grader.host.connection import Connection, connect
-from grader.host.home import home, static_chosen
+from grader.host.connection import Connection, wanted
+from grader.host.home import home
 
 MARKS = {"ok": "✓", "bad": "✗", "note": "!"}
 LEAST_DISK_GB, LEAST_MEMORY_GB = 5.0, 2.0
@@ -87,9 +87,7 @@ def show(rows: list[Row], console: Console) -> None:
 def examine() -> list[Row]:
     """Look at everything; an engine that doesn't answer leaves what needs none."""
     try:
-        if static_chosen():
-            raise EngineError("static mode was chosen (LAB_STATIC is set)")
-        connection = connect()
+        connection = wanted()
         patient = Patient(connection, _facts(connection), _info(connection))
     except EngineError as err:
         return [_no_engine(err), *_machine()]

@@ -25,6 +25,9 @@ CHECKOUT = Path(__file__).parents[2]
 ADDRESS = "127.0.0.1"
 TRIES = 50
 START_TIMEOUT_S = 60
+FIRST_PAGE = "/lab/tree/labs/README.ipynb"
+# No pop-up about Jupyter's news and updates, and no question to the Internet about them.
+PAGE = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 MARK = "LAB_JUPYTER"  # in the environment of JupyterLab and of everything that it starts
 
 
@@ -41,7 +44,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://{ADDRESS}:{self.port}/lab?token={self.token}"
+        """The course's first page."""
+        return f"http://{ADDRESS}:{self.port}{FIRST_PAGE}?token={self.token}"
 
     def answers(self, *, timeout: float = 3) -> bool:
         """Only the server that knows our token says yes here."""
@@ -101,6 +105,7 @@ def launch(
     # Its log has the token too.
     place.jupyter.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = place.jupyter / f"{key(checkout)}.log"
+    _configure(place, checkout)
     token, chosen = secrets.token_hex(24), free_port(port)
     env = {**_environment(place, checkout), **environment, "JUPYTER_TOKEN": token}
     with log.open("wb") as output:
@@ -131,12 +136,24 @@ def _command(port: int, checkout: Path) -> list[str]:
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={checkout}",
+        f"--LabApp.default_url={FIRST_PAGE}",
     ]
+
+
+def _own_folder(place: Home, checkout: Path) -> Path:
+    return place.jupyter / key(checkout)
+
+
+def _configure(place: Home, checkout: Path) -> None:
+    """What JupyterLab reads from its own configuration and takes no option for."""
+    path = _own_folder(place, checkout) / "config" / "labconfig" / "page_config.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(PAGE, indent=1), "utf-8")
 
 
 def _environment(place: Home, checkout: Path) -> dict[str, str]:
     """The caller's, without other Jupyters' settings: a kernel of the same name would win."""
-    folder = place.jupyter / key(checkout)
+    folder = _own_folder(place, checkout)
     programs = str(Path(sys.executable).parent)
     return {
         **os.environ,

@@ -13,6 +13,7 @@ from statistics import median
 from grader import cells
 from grader.course import Course
 from grader.engine import Engine, Layer
+from grader.here import NAMES, Here, look
 from grader.look import File
 from grader.plots.figure import (
     BLUE,
@@ -32,7 +33,7 @@ from grader.plots.figure import (
     readable,
     rows,
 )
-from grader.spec import NEEDS, Lab
+from grader.spec import NEEDS
 from grader.treemap import Box, grouped, squarified
 
 Layers = Sequence[Layer]
@@ -46,8 +47,6 @@ KINDS = {
 }
 BASES = ("python:3.11-slim", "distroless-python:3.11")
 NAMED_LAYERS, WORTH_NAMING = 6, 0.002  # how many, and from which share of the biggest image
-NEED_NAMES = {"engine": "Docker engine", "gpu": "GPU", "network": "internet"}
-WORKING_ENGINE = ("engine", "builder", "bridge", "images")  # rows of `grader doctor`
 ROOM_FOR_NUMBER, ROOM_FOR_SIZE = 0.025, 0.06  # shares of the width: below, text would stick out
 
 
@@ -137,22 +136,22 @@ def treemap(image: str | Sequence[File], *, under: str = "/") -> Picture:
 
 
 @never_raises
-def capabilities(have: Mapping[str, bool] | None = None) -> Picture:
-    """Each lab and what it needs: there, missing, or not needed. ``have`` defaults to a look."""
+def capabilities(here: Here | None = None) -> Picture:
+    """Each lab and what it needs: there, missing, or not needed. ``here`` defaults to a look."""
     labs = Course.find().labs()
-    have = _have() if have is None else have
+    here = here or look(labs)
     with canvas(0.7 + 0.42 * len(labs)) as (figure, axes):
         for row, lab in enumerate(labs):
             for column, need in enumerate(NEEDS):
-                sign, color = _sign(need in lab.needs, have.get(need, False))
+                sign, color = _sign(need in lab.needs, need not in here.missing)
                 _sign_at(axes, column, row, sign, color)
-            axes.text(len(NEEDS) - 0.3, row, _verdict(lab, have), va="center", color=INK)
+            axes.text(len(NEEDS) - 0.3, row, here.verdict(lab), va="center", color=INK)
         rows(axes, [f"{lab.name}, {lab.title}" for lab in labs], len(NEEDS) + 1.5, "")
         axes.set(xlim=(-0.5, len(NEEDS) + 1.5))
-        axes.set_xticks(range(len(NEEDS)), [NEED_NAMES[need] for need in NEEDS])
+        axes.set_xticks(range(len(NEEDS)), [NAMES[need] for need in NEEDS])
         axes.xaxis.tick_top()
         axes.spines["bottom"].set_visible(False)
-        told = " ".join(f"{lab.name}: {_verdict(lab, have)}." for lab in labs)
+        told = " ".join(f"{lab.name}: {here.verdict(lab)}." for lab in labs)
         return picture(figure, f"The labs on this machine. {told}")
 
 
@@ -168,24 +167,6 @@ def _looked_up(images: Mapping[str, str | Layers]) -> tuple[dict[str, Layers], S
         bases = [engine.history(base) for base in BASES if engine.has_image(base)]
         found = {n: engine.history(x) if isinstance(x, str) else x for n, x in images.items()}
     return found, bases
-
-
-def _have() -> dict[str, bool]:
-    """What `grader doctor` says of the things that a lab can need."""
-    from grader.host.doctor import examine
-
-    rows = {row.key: row for row in examine()}
-    working = all(r.state != "bad" for k, r in rows.items() if k in WORKING_ENGINE)
-    return {
-        "engine": working and "builder" in rows,
-        "network": "registry" in rows and rows["registry"].state == "ok",
-        "gpu": "gpu" in rows and not rows["gpu"].seen.startswith("none"),
-    }
-
-
-def _verdict(lab: Lab, have: Mapping[str, bool]) -> str:
-    missing = [NEED_NAMES[need] for need in lab.needs if not have.get(need, False)]
-    return f"only in part: no {', no '.join(missing)}" if missing else "all of it"
 
 
 def _sign(needed: bool, there: bool) -> tuple[str, str]:

@@ -56,7 +56,7 @@ def test_without_an_engine_the_rest_is_still_told(monkeypatch: pytest.MonkeyPatc
     def none() -> Connection:
         raise EngineError("DOCKER_HOST is x, and no Docker Engine answers there")
 
-    monkeypatch.setattr(doctor, "connect", none)
+    monkeypatch.setattr(doctor, "wanted", none)
     monkeypatch.setattr(registry, "reachable", lambda: False)
     rows = {row.key: row for row in doctor.examine()}
     assert rows["engine"].state == "bad"

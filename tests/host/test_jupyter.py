@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.course import Course
 from grader.errors import EngineError
 from grader.host import jupyter
 from grader.host.home import Home
@@ -115,3 +116,28 @@ def test_its_children_know_the_engine_and_not_the_users_other_kernels(tmp_path: 
 
 def test_the_token_is_not_on_the_command_line() -> None:
     assert not any("token" in word.lower() for word in jupyter._command(8888, HERE))
+
+
+def test_it_opens_on_the_courses_first_page(course: Course) -> None:
+    url = server(port=8890).url
+    assert url == "http://127.0.0.1:8890/lab/tree/labs/README.ipynb?token=t"
+    assert "--LabApp.default_url=/lab/tree/labs/README.ipynb" in jupyter._command(8890, HERE)
+    assert (course.root / jupyter.FIRST_PAGE.removeprefix("/lab/tree/")).is_file()
+
+
+class Started(Exception):
+    """Instead of a JupyterLab."""
+
+
+def test_it_starts_without_news_where_it_looks_for_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object, env: dict[str, str], **__: object) -> None:
+        path = Path(env["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
+        off = json.loads(path.read_text())["disabledExtensions"]
+        raise Started(off)
+
+    monkeypatch.setattr(jupyter.subprocess, "Popen", start)
+    with pytest.raises(Started) as caught:
+        jupyter.launch(Home(tmp_path), {}, port=8888, checkout=HERE)
+    assert caught.value.args == ({"@jupyterlab/apputils-extension:announcements": True},)

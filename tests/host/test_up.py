@@ -76,7 +76,7 @@ def test_jupyterlab_starts_while_the_engine_is_prepared_and_its_address_comes_la
     assert up.up(prepare=world.prepare) == 0
     assert world.did == ["launch", "prepare", "wait"]
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "JupyterLab: http://127.0.0.1:8888/lab?token=token"
+    assert last == "JupyterLab: http://127.0.0.1:8888/lab/tree/labs/README.ipynb?token=token"
     assert world.environment == ENGINE.environment
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -120,6 +121,20 @@ def kernel_environment(name: str) -> dict[str, str]:
             pairs = (part.decode().partition("=") for part in processes._environment(pid) if part)
             return {key: value for key, _, value in pairs}
     return {}
+
+
+def test_its_address_leads_to_the_first_page_and_nothing_pops_up(place: Home) -> None:
+    assert up.up(static=True, port=free_port()) == 0
+    server = jupyter.running(place)
+    assert server is not None
+    with urllib.request.urlopen(server.url, timeout=30) as answer:
+        page = answer.read().decode()
+    found = re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.S)
+    assert found is not None
+    config = json.loads(found[1])
+    assert config["treePath"] == "labs/README.ipynb"
+    assert "@jupyterlab/apputils-extension:announcements" in config["disabledExtensions"]
+    assert ask(server, "GET", "/api/contents/labs/README.ipynb?content=0")
 
 
 def test_a_second_up_prints_the_first_ones_address(
