@@ -202,7 +202,7 @@ def _standing(one: NotebookExercise) -> str:
     now, most = fingerprint(one.course, one.exercise), one.exercise.max_points
     summary = Progress.of(one.course).summary(one.exercise.id, now)
     if not summary.tries:
-        return f"Not attempted yet: {most:g} points to earn."
+        return f"Not attempted yet: {most:g} points to earn." if most else "Not checked yet."
     tries = "1 try" if summary.tries == 1 else f"{summary.tries} tries"
     hints = f", {summary.hints} hint{'s' * (summary.hints > 1)}" if summary.hints else ""
     return (

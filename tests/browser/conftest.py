@@ -94,7 +94,9 @@ def lab(browser: Browser, address: str, copy: Path) -> Iterator[Lab]:
     """One window, on an untouched workplace."""
     shutil.rmtree(copy / "work", ignore_errors=True)
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
-    yield Lab(page, address, copy)
+    window = Lab(page, address, copy)
+    yield window
+    window.end_kernels()
     page.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,28 @@ class Lab:
     address: str
     root: Path
 
-    def open(self, notebook: str) -> None:
-        """A notebook with a fresh kernel, and nothing else on the screen."""
+    def url(self, route: str) -> str:
         parts = urlsplit(self.address)
-        base = f"{parts.scheme}://{parts.netloc}"
-        self.page.goto(f"{base}/lab/tree/{notebook}?{parts.query}&reset", timeout=START_MS)
+        return f"{parts.scheme}://{parts.netloc}/{route}?{parts.query}"
+
+    def open(self, notebook: str) -> None:
+        """A notebook and nothing else on the screen, with a kernel that is ready."""
+        self.page.goto(f"{self.url(f'lab/tree/{notebook}')}&reset", timeout=START_MS)
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=START_MS)
         # What is run before there is a kernel asks which one is wanted.
         idle = self.page.get_by_role("button", name="| Idle")
         expect(idle).to_be_visible(timeout=START_MS)
 
+    def end_kernels(self) -> None:
+        """So that the next window begins with a fresh one."""
+        for kernel in self.page.request.get(self.url("api/kernels")).json():
+            self.page.request.delete(self.url(f"api/kernels/{kernel['id']}"))
+
     def menu(self, name: str, *entries: str) -> None:
         self.page.get_by_role("menuitem", name=name, exact=True).click()
         for entry in entries:
-            self.page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True).click()
+            whole = re.compile(f"^{re.escape(entry)}$")
+            self.page.locator(".lm-Menu-itemLabel", has_text=whole).click()
 
     def run_all(self, *, within: float) -> None:
         self.menu("Run", "Run All Cells")
@@ -48,7 +57,7 @@ class Lab:
 
     def cell(self, source: str) -> Locator:
         """The code cell in which this stands."""
-        text = self.page.locator(".jp-CodeCell .jp-InputArea", has_text=source)
+        text = self.page.locator(".jp-InputArea", has_text=source)
         return self.page.locator(".jp-CodeCell", has=text).first
 
     def run(self, source: str) -> Locator:
