@@ -78,6 +78,15 @@ def canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
         yield figure, figure.subplots()
 
 
+@contextmanager
+def stack(height: float, ratios: Sequence[float]) -> Iterator[tuple[Figure, Sequence[Axes]]]:
+    """Charts above each other that share their width."""
+    with rc_context({"text.parse_math": False}):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.subplots(len(ratios), sharex=True, height_ratios=ratios)
+
+
 def picture(figure: Figure, alt: str) -> Picture:
     file = io.BytesIO()
     about = {"Description": alt, "Software": None}
