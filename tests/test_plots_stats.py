@@ -160,6 +160,17 @@ def test_interrupting_shows_what_was_seen_so_far(running: Any) -> None:
     assert drawn(plots.live_stats("box", seconds=60)).endswith("without a limit.")
 
 
+def test_interrupting_while_it_is_drawn_does_so_too(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    running(*(raw(n, n) for n in range(9)), state=over(running=True))
+    monkeypatch.setattr(stats, "REDRAW", 0)
+    assert "nothing was measured" in stats._drawn("box", 60, interrupted).alt
+
+
 def test_it_stops_in_time_and_has_something_to_show_even_then(running: Any) -> None:
     running(*(raw(n, n) for n in range(9)), state=over(running=True))
     assert "used in 1 s" in drawn(plots.live_stats("box", seconds=0))

@@ -74,7 +74,7 @@ def live_stats(container: str, *, seconds: float = 8) -> Picture | Cell | None:
 
 def _drawn(container: str, seconds: float, update: Callable[[Picture], object]) -> Picture:
     seen, drawn = None, time.monotonic()
-    with Engine(connect()) as engine:
+    with suppress(KeyboardInterrupt), Engine(connect()) as engine:  # what was seen is shown
         for seen in watch(engine, container, seconds):
             if time.monotonic() - drawn >= REDRAW:
                 update(draw(seen, seconds))
@@ -87,22 +87,21 @@ def _drawn(container: str, seconds: float, update: Callable[[Picture], object]) 
 
 
 def watch(engine: Engine, container: str, seconds: float) -> Iterator[Watched]:
-    """What was seen so far, after each reading, until it ends, or is interrupted."""
+    """What was seen so far, after each reading, until it ends."""
     end = time.monotonic() + seconds
     readings: list[Reading] = []
     about = engine.inspect(container)
     seen = None
-    with suppress(KeyboardInterrupt):
-        while time.monotonic() < end or len(readings) < 2:
-            raw = _read(engine, container)
-            now = usage.reading(raw)
-            if now is None:
-                break
-            readings.append(now)
-            limits = usage.limits(about, raw, int(engine.info.get("NCPU") or 0))
-            seen = Watched(container, limits, usage.samples(readings))
-            yield seen
-            time.sleep(EVERY)
+    while time.monotonic() < end or len(readings) < 2:
+        raw = _read(engine, container)
+        now = usage.reading(raw)
+        if now is None:
+            break
+        readings.append(now)
+        limits = usage.limits(about, raw, int(engine.info.get("NCPU") or 0))
+        seen = Watched(container, limits, usage.samples(readings))
+        yield seen
+        time.sleep(EVERY)
     if seen and (how := _ended(engine, container)):
         yield Watched(container, seen.limits, seen.samples, how)
 
