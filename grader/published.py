@@ -49,7 +49,8 @@ class Address:
     inward: bool = False
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 def ask(container: str, pixels: Pixels, port: int = 8000) -> Answer:

@@ -50,7 +50,10 @@ def about(*bindings: tuple[str, int], running: bool = True, port: int = 8000) ->
 def test_where_a_port_is_reached(
     engine: str, bindings: list[tuple[str, int]], where: Address
 ) -> None:
-    assert address("c", about(*bindings), 8000, engine) == where
+    found = address("c", about(*bindings), 8000, engine)
+    assert found == where
+    assert str(found).endswith(":5")
+    assert ("[" in str(found)) is (":" in found.host)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +168,7 @@ def test_the_picture_is_sent_and_the_answer_comes_back(
         (answering(302, b"elsewhere"), "status 302"),
         (answering(200, b"hello"), 'not as the digits service does: hello It should say {"digit"'),
         (answering(200, b'{"x": "' + b"y" * 3_000_000), r"not as .*y{150,200} … It should"),
+        (answering(200, b" " * 3_000_000 + GOOD), "service does: … It should"),  # cut off
         (lambda to: to.wfile.write(b"SSH-2.0-x\r\n"), "does not speak HTTP"),
         (lambda to: to.connection.shutdown(socket.SHUT_RDWR), "Nobody answers at 127.0.0.1"),
         (dripping, "No answer from c at 127.0.0.1.*within"),
