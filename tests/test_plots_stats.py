@@ -52,6 +52,12 @@ def test_without_limits_that_is_told() -> None:
     assert alt.endswith("at most 3, without a limit.")
 
 
+def test_an_id_is_cut_as_people_write_it() -> None:
+    long, short = "0123456789ab" + "f" * 52, "0123456789ab"
+    assert f"What {short} used" in drawn(draw(Watched(long, LIMITS, SAMPLES)))
+    assert f"of {short}: " in drawn(plots.shm_gauge(Shm(64 * MIB, 0), name=long))
+
+
 @pytest.mark.parametrize("found", [(), SAMPLES[:1], SAMPLES[2:]])
 @pytest.mark.parametrize("limits", [LIMITS, FREE, Limits(1, 0)])
 def test_it_can_always_be_drawn(found: tuple[Sample, ...], limits: Limits) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grader import cells, probe
+from grader import probe
 from grader.engine import Engine, State
 from grader.errors import UsageError
 from grader.plots.figure import (
@@ -16,6 +16,7 @@ from grader.plots.figure import (
     INK,
     RED,
     Picture,
+    called,
     canvas,
     never_raises,
     picture,
@@ -58,7 +59,7 @@ def shm_gauge(container: str | Shm, *, name: str = "") -> Picture:
     ``container`` is the name of a running one, or what is known already.
     """
     shm = container if isinstance(container, Shm) else measured(container)
-    label = cells.clean(name or (container if isinstance(container, str) else "/dev/shm"))
+    label = called(name or (container if isinstance(container, str) else "/dev/shm"))
     color = RED if shm.share >= NEARLY else BLUE
     whole = (shm.size or shm.used or MIB) / MIB
     with canvas(1.5) as (figure, axes):

@@ -29,6 +29,7 @@ from grader.plots.figure import (
     RED,
     Axes,
     Picture,
+    called,
     legend,
     picture,
     stack,
@@ -60,7 +61,11 @@ def live_stats(container: str, *, seconds: float = 8) -> Picture | Cell | None:
     Where nothing can be drawn anew it is the last picture; else that is shown already, and None.
     """
     live = in_jupyter() and os.environ.get("LAB_PROGRESS") != "off"
-    handle = display(cells.message(f"Looking at {container} …"), display_id=True) if live else None
+    handle = (
+        display(cells.message(f"Looking at {called(container)} …"), display_id=True)
+        if live
+        else None
+    )
     last: Picture | Cell
     try:
         last = _drawn(container, seconds, handle.update if handle else lambda _: None)
@@ -123,7 +128,7 @@ def draw(seen: Watched, seconds: float = 0) -> Picture:
 
 def in_words(seen: Watched) -> str:
     """What the picture shows, for those who can't see it."""
-    name, found, limits = cells.clean(seen.name), seen.samples, seen.limits
+    name, found, limits = called(seen.name), seen.samples, seen.limits
     ended = f" {seen.ended}" if seen.ended else ""
     if not found:
         return f"{name}: nothing was measured.{ended}"
