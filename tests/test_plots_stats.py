@@ -52,6 +52,14 @@ def test_without_limits_that_is_told() -> None:
     assert alt.endswith("at most 3, without a limit.")
 
 
+def test_how_it_ended_stands_in_the_picture_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(stats, "below", lambda _, said: lines.extend(said))
+    draw(Watched("x", LIMITS, SAMPLES))
+    draw(Watched("x", LIMITS, SAMPLES, "It was killed."))
+    assert lines == ["It was killed."]
+
+
 def test_an_id_is_cut_as_people_write_it() -> None:
     long, short = "0123456789ab" + "f" * 52, "0123456789ab"
     assert f"What {short} used" in drawn(draw(Watched(long, LIMITS, SAMPLES)))

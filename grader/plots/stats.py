@@ -29,6 +29,7 @@ from grader.plots.figure import (
     RED,
     Axes,
     Picture,
+    below,
     called,
     legend,
     picture,
@@ -123,6 +124,8 @@ def draw(seen: Watched, seconds: float = 0) -> Picture:
             _plain(axes)
         pids.set_xlabel("seconds", color=INK)
         legend(figure, {"limit": RED, "throttled": ORANGE} if _throttled(seen) else {"limit": RED})
+        if seen.ended:
+            below(figure, [seen.ended])
         return picture(figure, in_words(seen))
 
 
