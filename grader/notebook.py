@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader import cells, work
+from grader import cells, digits, work
 from grader.cells import Cell
 from grader.course import Course
+from grader.digits import Pixels, Sample
 from grader.errors import GraderError, UsageError
 from grader.fingerprint import fingerprint
 from grader.frontpage import page
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 Grade = Callable[..., Report]
 UNTOUCHED = "This is the starter as it was given: nothing is counted yet."
+NO_PAD = "The pad needs JupyterLab. Here, digit=3 sends a picture of a 3."
 READ = "Read, not built: what the files alone tell."
 
 
@@ -141,6 +143,25 @@ class NotebookLab:
             show(cells.reflection(predicted, measured))
             self._note("measure", id_, measured)
 
+    def draw(self, container: str, port: int = 8000, *, digit: int | None = None) -> None:
+        """A pad to draw a digit on, for a container of your own that runs with its port published.
+
+        ``digit`` sends a real picture of it at once; where there are no buttons, that is all.
+        """
+        with _never_raises(self.course):
+            pixels, said = digits.BLANK, list[Cell | str]()
+            send = partial(self._send, container, port)
+            if digit is not None:
+                pixels = digits.example(self._digits, digit).pixels
+                send(pixels, said.append)
+            if not in_jupyter():
+                show(said[0] if said else NO_PAD)
+                return
+            from grader.digitpad import Pad
+
+            pad = Pad(send, self._sample, pixels, said)
+            display(pad.bundle(str(said[0]) if said else NO_PAD), raw=True)
+
     def progress(self) -> None:
         """Show each exercise's state, and each prediction beside what was measured."""
         with _never_raises(self.course):
@@ -159,6 +180,20 @@ class NotebookLab:
             with Engine.open() as engine:
                 freed = engine.cleanup(self.run)
             show(cells.message(f"Cleaned up: {freed / 1e6:.0f} MB freed.", Outcome.PASS))
+
+    @property
+    def _digits(self) -> Path:
+        return self.course.app / "score" / "digits.txt"
+
+    def _sample(self, use: Callable[[Sample], None], show: Show) -> None:
+        with _never_raises(self.course, show):
+            use(digits.some(self._digits))
+
+    def _send(self, container: str, port: int, pixels: Pixels, show: Show) -> None:
+        with _never_raises(self.course, show):
+            from grader import published
+
+            show(digits.told(pixels, published.ask(container, pixels, port)))
 
     def _choose(self, id_: str, choice: str, choices: Sequence[str]) -> None:
         if choice not in choices:

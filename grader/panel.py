@@ -1,7 +1,7 @@
 """An exercise's panel in JupyterLab: buttons, the build as it goes on, and the table.
 
 Everything it does is ``NotebookExercise``'s, with the same words as in a cell and in a terminal.
-This is the only place that knows ipywidgets. A check runs in a thread, so that the kernel can hear
+Only this and ``digitpad`` know ipywidgets. A check runs in a thread, so that the kernel can hear
 the other buttons meanwhile.
 """
 
@@ -56,13 +56,13 @@ class Panel:
         self.watching: Watching | None = None
         self.lock, self.pressed = threading.Lock(), False  # Cancel, by hand
         self.status, self.table, self.best = Area(), Area(), ipywidgets.HTML()
-        self.check = _button("Check", "Build and measure what is in the folder now", self._check)
+        self.check = button("Check", "Build and measure what is in the folder now", self._check)
         self.check.button_style = "primary"
-        self.stop = _button("Cancel", "Stop the build; nothing is counted", self._stop)
-        self.hint = _button("Hint", "The next step for the first check that fails", self._hint)
-        self.reset = _button("Reset", "Bring the starter back, and keep a copy", self._reset)
-        self.solution = _button("Solution", "The reference answer, once earned", self._solution)
-        self.files = _button("Open files", "Links that open them beside this", self._files)
+        self.stop = button("Cancel", "Stop the build; nothing is counted", self._stop)
+        self.hint = button("Hint", "The next step for the first check that fails", self._hint)
+        self.reset = button("Reset", "Bring the starter back, and keep a copy", self._reset)
+        self.solution = button("Solution", "The reference answer, once earned", self._solution)
+        self.files = button("Open files", "Links that open them beside this", self._files)
         self.watch = ipywidgets.ToggleButton(
             description="Watch",
             tooltip="Check again whenever a file is saved",
@@ -84,7 +84,7 @@ class Panel:
 
     def bundle(self, text: str) -> dict[str, Any]:
         """For Jupyter's display: the widget, and the plain text for where there is none."""
-        return _bundle(self.widget, text)
+        return bundle(self.widget, text)
 
     def wait(self, seconds: float | None = None) -> None:
         """Until no check is under way."""
@@ -178,10 +178,11 @@ def ask(
     radio = ipywidgets.RadioButtons(options=list(choices), value=value, layout=wide)
     radio.observe(lambda change: _quietly(choose, change["new"]), names="value")
     box = ipywidgets.VBox([ipywidgets.HTML(cells.safe(question)), radio])
-    return _bundle(box, text)
+    return bundle(box, text)
 
 
-def _bundle(widget: Any, text: str) -> dict[str, Any]:
+def bundle(widget: Any, text: str) -> dict[str, Any]:
+    """A widget for Jupyter's display, and the plain text for where there is none."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     return {"text/plain": text, VIEW: view}
 
@@ -192,10 +193,11 @@ def _quietly(choose: Callable[[str], None], choice: str | None) -> None:
             choose(choice)
 
 
-def _button(text: str, tip: str, do: Callable[[], None]) -> Any:
-    button = ipywidgets.Button(description=text, tooltip=tip, layout=NARROW)
-    button.on_click(lambda _: do())
-    return button
+def button(text: str, tip: str, do: Callable[[], None]) -> Any:
+    """One with words on it; the tip says what it is for."""
+    made = ipywidgets.Button(description=text, tooltip=tip, layout=NARROW)
+    made.on_click(lambda _: do())
+    return made
 
 
 def _standing(one: NotebookExercise) -> str:

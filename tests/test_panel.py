@@ -164,9 +164,9 @@ def test_a_save_during_a_check_stops_the_old_one(course: Course) -> None:
     one.watch.value = True
     (one.one.folder / "Dockerfile").write_text("FROM scratch\nUSER 1\n")
     wait_until(first[0].is_set)
-    wait_until(lambda: "1 of 7 points" in shown(one.table) and not one.running)
-    assert len(Progress.of(course).tries(ID)) == 1
+    wait_until(lambda: len(Progress.of(course).tries(ID)) == 1 and not one.running)
     one.watch.value = False
+    assert "1 of 7 points" in shown(one.table)
 
 
 def test_its_bundle_is_a_view_and_the_same_panel_each_time(course: Course) -> None:

@@ -7,6 +7,8 @@ from grader.plots.builds import context_map, layer_diff, timeline
 from grader.plots.figure import Picture
 from grader.plots.health import health_timeline, kubelet_timeline, truth_table
 from grader.plots.images import capabilities, ladder, layer_bars, startup, treemap
+from grader.plots.shm import shm_gauge
+from grader.plots.stats import live_stats
 
 __all__ = [
     "Picture",
@@ -17,6 +19,8 @@ __all__ = [
     "ladder",
     "layer_bars",
     "layer_diff",
+    "live_stats",
+    "shm_gauge",
     "startup",
     "timeline",
     "treemap",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ INK = "#787878"  # contrast 4.4 on white and 4.3 on JupyterLab's dark background
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PINK, SKY, GREY = "#CC79A7", "#56B4E9", "#999999"
 WIDTH, DPI = 9.0, 150
+ID = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Picture:
         return self.alt
 
 
+def called(container: str) -> str:
+    """A container's name; of an id as much as people write."""
+    return cells.clean(container[:12] if ID.fullmatch(container) else container)
+
+
 def never_raises(plot: Callable[P, Picture]) -> Callable[P, Picture | Cell]:
     """A picture that can't be drawn is a line that says why."""
 
@@ -76,6 +83,15 @@ def canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure, figure.subplots()
+
+
+@contextmanager
+def stack(height: float, ratios: Sequence[float]) -> Iterator[tuple[Figure, Sequence[Axes]]]:
+    """Charts above each other that share their width."""
+    with rc_context({"text.parse_math": False}):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.subplots(len(ratios), sharex=True, height_ratios=ratios)
 
 
 def picture(figure: Figure, alt: str) -> Picture:
