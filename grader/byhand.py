@@ -21,6 +21,8 @@ FILES = f"docker create --name {NAME} {NAME} true && docker export {NAME} | tar 
 SENT = "printf 'FROM python:3.11-slim\\nCOPY . /sent\\nRUN find /sent\\n'"
 NO_MODEL = "--env MODEL_PATH=/etc/hostname"
 KEY = "/tmp/key.txt"  # outside of the build's context
+# In seconds what takes a minute otherwise, and without mercy at the start.
+SOON = "--health-interval 1s --health-start-period 1s --health-retries 1"
 EDITED = "echo '# edited' >> app/main.py"
 
 
@@ -61,19 +63,17 @@ RECIPES: dict[str, Recipe] = {
     "powerless_run": _running(LOGS, run="--cap-drop ALL --security-opt no-new-privileges"),
     "read_only_run": _running(LOGS, run="--read-only --tmpfs /tmp"),
     **dict.fromkeys(("health", "cost"), _running("sleep 5", HEALTH)),
-    "broken": _running("sleep 5", HEALTH, run=f"{NO_MODEL} --health-interval 1s"),
+    "broken": _running("sleep 5", HEALTH, run=f"{NO_MODEL} {SOON}"),
     "no_model": _running("sleep 5", LOGS, STATE, run=NO_MODEL),
     "slow": _running(HEALTH, "sleep 9", HEALTH, run="--env LOAD_DELAY_S=6 --health-interval 1s"),
-    "replaced": _running(
-        "sleep 5", HEALTH, run="--health-interval 1s --entrypoint sleep", command="600"
-    ),
+    "replaced": _running("sleep 5", HEALTH, run=f"{SOON} --entrypoint sleep", command="600"),
     "frozen": _running(
         "sleep 5",
         f"docker kill --signal STOP {NAME}",
         "sleep 9",
         HEALTH,
         f"docker kill --signal CONT {NAME}",
-        run="--health-interval 1s --health-timeout 1s --health-retries 1",
+        run=f"{SOON} --health-timeout 1s",
     ),
     **dict.fromkeys(
         ("stopped", "interrupted", "told_to_stop"),

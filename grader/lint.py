@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,13 +36,17 @@ IN_A_ROW = 2  # a reference that passes only sometimes is no reference
 
 @dataclass(frozen=True)
 class Job:
-    """One folder to grade, ``times`` in a row, and what its report must look like."""
+    """One folder to grade, ``times`` in a row, and what its report must look like.
+
+    ``fails`` are the checks that fail, no more and no fewer; None where that is left open.
+    """
 
     exercise: Exercise
     name: str
     folder: Path
     judge: Judge
     times: int = 1
+    fails: frozenset[str] | None = frozenset()
 
     @property
     def where(self) -> str:
@@ -51,17 +55,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """A job that ended."""
+    """A job that ended. ``late``: all that is odd depends on time; ``again``: tried once more."""
 
     job: Job
     faults: tuple[Fault, ...]
     seconds: float
     points: str
+    late: bool = False
+    again: bool = False
     met: frozenset[tuple[str, str]] = frozenset()  # check and words of the hints that fitted
 
     def __str__(self) -> str:
         mark = "✗" if any(not f.machine for f in self.faults) else "!" if self.faults else "✓"
-        lines = [f"{mark} {self.job.where:58} {self.points:>9} {self.seconds:6.1f} s"]
+        alone = "  alone, after it was off beside another" if self.again else ""
+        lines = [f"{mark} {self.job.where:58} {self.points:>9} {self.seconds:6.1f} s{alone}"]
         return "\n".join([*lines, *(f"    {fault.what}" for fault in self.faults)])
 
 
@@ -86,7 +93,7 @@ def lint(
     if grade is None or static:
         return faults
     todo = [job for lab in found for job in plan(course, lab)]
-    met: set[tuple[str, str, str]] = set()
+    met = set[tuple[str, str, str]]()
     for done in run(todo, grade, jobs):
         tell(done)
         faults += done.faults
@@ -119,13 +126,14 @@ def plan(course: Course, lab: Lab) -> Iterator[Job]:
         if solution.is_dir():
             yield Job(exercise, "reference", solution, _full_marks, IN_A_ROW)
         judge = _full_marks if exercise.is_gate else partial(_loses, exercise.teaches)
-        yield Job(exercise, "starter", starter, judge)
+        yield Job(exercise, "starter", starter, judge, fails=None)
         for folder in other_answers(solution):
             yield Job(exercise, f"right/{folder.name}", folder, _full_marks)
         for name, check in table.get(exercise.name, {}).items():
             folder = solution.with_name(f"{solution.name}.wrong") / name
             if folder.is_dir():
-                yield Job(exercise, f"wrong/{name}", folder, partial(_fails_only, check))
+                judge = partial(_fails_only, check)
+                yield Job(exercise, f"wrong/{name}", folder, judge, fails=frozenset([check]))
 
 
 def lint_command(labs: Sequence[str] = (), *, static: bool = False, jobs: int = 2) -> int:
@@ -135,9 +143,14 @@ def lint_command(labs: Sequence[str] = (), *, static: bool = False, jobs: int = 
     """
     course, start, cancel = Course.find(), time.monotonic(), threading.Event()
     grade = None if static else live(course, cancel)
-    jobs = max(1, min(jobs, os.cpu_count() or 1))
+    jobs, twice = max(1, min(jobs, os.cpu_count() or 1)), list[Done]()
+
+    def tell(what: object) -> None:
+        print(what if isinstance(what, Done) else f"✗ {what}", flush=True)
+        twice.extend([what] if isinstance(what, Done) and what.again else [])
+
     try:
-        faults = lint(course, grade=grade, labs=labs, static=static, jobs=jobs, tell=_print)
+        faults = lint(course, grade=grade, labs=labs, static=static, jobs=jobs, tell=tell)
     except KeyboardInterrupt:
         cancel.set()
         raise
@@ -146,7 +159,8 @@ def lint_command(labs: Sequence[str] = (), *, static: bool = False, jobs: int = 
     took = time.monotonic() - start
     for fault in faults if grade else ():
         print(f"✗ {fault}")  # again: hundreds of lines lie between some of them and the end
-    print(f"{len(ours)} faults of the course, {machines} of the machine ({took:.0f} s)")
+    again = f", {len(twice)} tried twice" if twice else ""
+    print(f"{len(ours)} faults of the course, {machines} of the machine{again} ({took:.0f} s)")
     return 1 if ours else 3 if machines else 0
 
 
@@ -159,10 +173,6 @@ def live(course: Course, cancel: threading.Event) -> Grade:
     return lambda exercise, folder: grade(
         exercise, folder, connection, course=course, cancel=cancel, static=False
     )
-
-
-def _print(what: object) -> None:
-    print(what if isinstance(what, Done) else f"✗ {what}", flush=True)
 
 
 def _load(course: Course, names: Sequence[str]) -> tuple[list[Lab], list[Fault]]:
@@ -178,17 +188,18 @@ def _load(course: Course, names: Sequence[str]) -> tuple[list[Lab], list[Fault]]
 
 
 def run(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done]:
-    """Side by side, in the order in which they end; what the machine failed is tried once more.
+    """Side by side, in the order in which they end; what time may have spoilt is tried once more.
 
     Alone, at the end: where several run side by side, one may be late because of the others.
     """
     failed = []
     for done in _side_by_side(todo, grade, jobs):
-        if done.faults and all(fault.machine for fault in done.faults):
+        if done.faults and (done.late or all(fault.machine for fault in done.faults)):
             failed.append(done.job)
         else:
             yield done
-    yield from _side_by_side(failed, grade, 1)
+    for done in _side_by_side(failed, grade, 1):
+        yield replace(done, again=True)
 
 
 def _side_by_side(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done]:
@@ -203,7 +214,7 @@ def _side_by_side(todo: Sequence[Job], grade: Grade, jobs: int) -> Iterator[Done
 
 def _grade(job: Job, grade: Grade) -> Done:
     start, faults, points = time.monotonic(), list[Fault](), "-"
-    met: set[tuple[str, str]] = set()
+    met, late = set[tuple[str, str]](), False
     for turn in range(1, job.times + 1):
         where = job.where if turn == 1 else f"{job.where} (time {turn})"
         try:
@@ -216,9 +227,19 @@ def _grade(job: Job, grade: Grade) -> Done:
             points = f"{report.points:g}/{report.max_points:g}"
             faults += _judged(job, report, where)
             met |= _met(job.exercise, report)
+            late = _late(job, report)
         if faults:
             break
-    return Done(job, tuple(faults), time.monotonic() - start, points, frozenset(met))
+    seconds = time.monotonic() - start
+    return Done(job, tuple(faults), seconds, points, late=late, met=frozenset(met))
+
+
+def _late(job: Job, report: Report) -> bool:
+    """Whether all that failed, and should not, or should have and did not, depends on time."""
+    timed = {item.id for item in job.exercise.items if item.check.timed}
+    failed = {r.id for r in _failed(report)}
+    odd = failed ^ job.fails if job.fails is not None else set()
+    return bool(odd) and odd <= timed
 
 
 def _met(exercise: Exercise, report: Report) -> set[tuple[str, str]]:

@@ -16,6 +16,7 @@ from grader.course import Course
 from grader.errors import EngineError, UsageError
 from grader.lint import Done, lint, lint_command
 from grader.lint_files import TELLING, Fault, tracked
+from grader.registry import FACTS
 from grader.results import Outcome, Report
 from grader.spec import Exercise
 from grader.sync import COMPARED, pair, sources
@@ -299,6 +300,25 @@ def test_what_the_course_failed_is_not_tried_again(course: Course) -> None:
     turns = iter([report(SIZE), report()])
     assert lint(course, grade=graded(one_run=lambda: next(turns)))
     assert len(list(turns)) == 1
+
+
+@pytest.mark.parametrize(
+    ("timed", "first", "twice"),
+    [
+        (True, report(), True),  # the wrong answer was not found out
+        (False, report(), False),
+        (True, report({**SIZE, "dockerfile.parses": FAIL}), False),  # that takes no time
+    ],
+)
+def test_what_time_may_have_spoilt_is_tried_once_more_and_told_so(
+    course: Course, monkeypatch: pytest.MonkeyPatch, timed: bool, first: Report, twice: bool
+) -> None:
+    monkeypatch.setitem(FACTS, "image", replace(FACTS["image"], timed=timed))
+    turns, told = iter([first, report(SIZE)]), list[object]()
+    faults = lint(course, grade=graded(purge_later=lambda: next(turns)), tell=told.append)
+    (done,) = (d for d in told if isinstance(d, Done) and d.job.name == "wrong/purge-later")
+    assert (faults == []) == done.again == twice
+    assert ("alone, after it was off beside another" in str(done)) == twice
 
 
 def test_a_crash_is_a_fault_and_the_rest_goes_on(course: Course) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
 NOTEBOOK = "labs/01-multi-stage/01-multi-stage.ipynb"
@@ -35,9 +37,20 @@ class Lab:
         """A notebook and nothing else on the screen, with a kernel that is ready."""
         self.page.goto(f"{self.url(f'lab/tree/{notebook}')}&reset", timeout=START_MS)
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=START_MS)
+        self.ready()
+
+    def ready(self) -> None:
         # What is run before there is a kernel asks which one is wanted.
         idle = self.page.get_by_role("button", name="| Idle")
         expect(idle).to_be_visible(timeout=START_MS)
+
+    def make(self, name: str, *cells: str) -> str:
+        """A notebook of these cells, beside that of lab 00; gives its path in the course."""
+        spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        code = [new_code_cell(cell) for cell in cells]
+        path = f"labs/00-start-here/{name}.ipynb"
+        nbformat.write(new_notebook(cells=code, metadata={"kernelspec": spec}), self.root / path)
+        return path
 
     def end_kernels(self) -> None:
         """So that the next window begins with a fresh one."""

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Locator, expect
 
 from grader import labels
@@ -111,15 +109,11 @@ def test_the_daemon_dies_in_the_middle_and_comes_back(
 ) -> None:
     place, up = spare
     host = up().host
-    notebook = "labs/00-start-here/killed.ipynb"
-    cells = [
-        new_markdown_cell("# A daemon that dies"),
-        new_code_cell(f"import os\nos.environ['DOCKER_HOST'] = {host!r}\n{SETUP}"),
-        new_code_cell("one = lab('00-start-here')['preflight']\none"),
-    ]
-    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made = new_notebook(cells=cells, metadata={"kernelspec": spec})
-    nbformat.write(made, lab.root / notebook)
+    notebook = lab.make(
+        "killed",
+        f"import os\nos.environ['DOCKER_HOST'] = {host!r}\n{SETUP}",
+        "one = lab('00-start-here')['preflight']\none",
+    )
     lab.open(notebook)
     lab.run_all(within=60)
     (lab.root / "work/00-start-here/preflight/Dockerfile").write_text(IN_BUILD, "utf-8")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from grader.notebook import UNTOUCHED
-from tests.browser.page import MINE, NOTEBOOK, PANEL, Lab, button, errors, not_run
+from tests.browser.page import MINE, NOTEBOOK, PANEL, SETUP, Lab, button, errors, not_run
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -65,6 +65,48 @@ def test_lab_01_from_top_to_bottom(lab: Lab, shot: Shot) -> None:
     button(cell, "Reset").click()
     expect(cell).to_contain_text("is back at the start")
     assert (lab.root / MINE).read_text("utf-8") == STARTER
+
+
+def test_the_address_leads_to_a_page_that_knows_where_to_begin(lab: Lab, shot: Shot) -> None:
+    lab.page.goto(lab.address)
+    expect(lab.page.locator(".jp-Notebook h1")).to_have_text("Docker for machine learning")
+    lab.ready()
+    cell = lab.run("home()")
+    expect(cell).to_contain_text("Begin with 00-start-here/preflight", timeout=30_000)
+    expect(cell.get_by_role("table", name="The labs")).to_be_visible()
+    assert cell.get_by_role("row").count() == len(LABS) + 1
+    shot("home")
+    cell.get_by_role("link", name="00-start-here", exact=True).click()
+    expect(lab.page.locator(".jp-Notebook h1", has_text="Start here")).to_be_visible()
+
+
+def test_a_digit_is_drawn_and_read_by_a_container(lab: Lab, shot: Shot) -> None:
+    notebook = lab.make(
+        "pad",
+        f"{SETUP}\ncourse = lab('00-start-here')\n%cd -q {{course.folder}}",
+        "!docker build -q -t lab00/pad --label lab.run=$LAB_RUN"
+        " -f ../../images/digits/Dockerfile ../app",
+        "box = !docker run -d -p 127.0.0.1::8000 --label lab.run=$LAB_RUN lab00/pad",
+        "course.draw(box[-1][:12])",
+        "course.cleanup()",
+    )
+    lab.open(notebook)
+    for source in (SETUP, "docker build", "docker run"):
+        lab.run(source)
+    pad = lab.run("course.draw(")
+    expect(button(pad, "Send")).to_be_visible(timeout=CHECKED_MS)
+    field = pad.locator("button[title='row 3, column 5: 0 of 16']")
+    field.focus()
+    lab.page.keyboard.press("Space")
+    expect(pad.locator("button[title='row 3, column 5: 8 of 16']")).to_have_text("○")
+    button(pad, "A real digit").click()
+    expect(pad).to_contain_text("Send it, or change it first.")
+    button(pad, "Send").click()
+    expect(pad).to_contain_text("It says", timeout=15_000)
+    shot("digit")
+    expect(lab.run("course.cleanup()")).to_contain_text("Cleaned up", timeout=30_000)
+    button(pad, "Send").click()
+    expect(pad).to_contain_text("There is no container", timeout=15_000)
 
 
 def test_a_prediction_is_kept_and_shown_beside_what_was_measured(lab: Lab) -> None:
