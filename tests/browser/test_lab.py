@@ -69,7 +69,9 @@ def test_lab_01_from_top_to_bottom(lab: Lab, shot: Shot) -> None:
 
 def test_the_address_leads_to_a_page_that_knows_where_to_begin(lab: Lab, shot: Shot) -> None:
     lab.page.goto(lab.address)
-    expect(lab.page.locator(".jp-Notebook h1")).to_have_text("Docker for machine learning")
+    expect(lab.page.locator(".jp-Notebook h1")).to_contain_text(
+        "Docker for machine learning", timeout=60_000
+    )
     lab.ready()
     cell = lab.run("home()")
     expect(cell).to_contain_text("Begin with 00-start-here/preflight", timeout=30_000)
@@ -77,7 +79,7 @@ def test_the_address_leads_to_a_page_that_knows_where_to_begin(lab: Lab, shot: S
     assert cell.get_by_role("row").count() == len(LABS) + 1
     shot("home")
     cell.get_by_role("link", name="00-start-here", exact=True).click()
-    expect(lab.page.locator(".jp-Notebook h1", has_text="Start here")).to_be_visible()
+    expect(lab.page.locator(".jp-Notebook h1", has_text="Start here")).to_be_visible(timeout=15_000)
 
 
 def test_a_digit_is_drawn_and_read_by_a_container(lab: Lab, shot: Shot) -> None:
