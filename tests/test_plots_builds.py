@@ -85,6 +85,16 @@ def test_a_timeline_has_its_steps_in_the_order_in_which_they_began(
     assert {"stage builder", "stage number 1", "from the cache"} <= set(drawn)
 
 
+def test_a_build_from_the_cache_alone_is_not_shown_in_microseconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = [step("[2/3] COPY a b", 2, 9.0, 0.00004, cached=True)]
+    assert "1 steps in 0.0 s" in words(plots.timeline(steps))
+    drawn = texts(monkeypatch, lambda: plots.timeline(steps))
+    assert "0.10" in drawn
+    assert not [text for text in drawn if "e−" in text or "e-" in text]
+
+
 def test_a_timeline_reads_what_the_builder_wrote(tmp_path: Path) -> None:
     times = {"started": "2026-11-25T10:00:00Z", "completed": "2026-11-25T10:00:02Z"}
     row = {"vertexes": [{"digest": "a", "name": "[2/2] RUN b", **times}]}

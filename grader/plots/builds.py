@@ -20,6 +20,7 @@ from grader.plots.figure import (
     BLUE,
     GREEN,
     GREY,
+    HATCH,
     INK,
     ORANGE,
     PINK,
@@ -38,6 +39,7 @@ from grader.plots.figure import (
 from grader.treemap import Box, squarified
 
 STAGES = (BLUE, ORANGE, GREEN, PINK, SKY)
+SHORTEST = 0.1  # seconds that a picture shows, also where all came from the cache
 MOST_ROWS, LABEL = 40, 46  # steps in one picture; characters of one
 EMPTY = re.compile(
     r"(?:/bin/sh -c #\(nop\)\s+)?(ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|USER|STOP)"
@@ -55,14 +57,15 @@ def timeline(log: str | Path | Sequence[Step], dockerfile: str | Path = "Dockerf
     if not steps:
         raise UsageError("There is no step of a Dockerfile in that log.")
     began = min(s.started for s in steps)
-    whole = max(s.started - began + s.seconds for s in steps) or 0.1
+    whole = max(s.started - began + s.seconds for s in steps)
+    shown = max(whole, SHORTEST)
     names = list(dict.fromkeys(_stage(s) for s in steps))
     colors = {name: STAGES[at % len(STAGES)] for at, name in enumerate(names)}
     with canvas(0.9 + 0.34 * len(steps)) as (figure, axes):
         for row, step in enumerate(steps):
-            _bar(axes, row, step, began=began, whole=whole, color=colors[_stage(step)])
-        rows(axes, [_told(s) for s in steps], whole * 1.2, "seconds")
-        legend(figure, {**{f"stage {n}": c for n, c in colors.items()}, "from the cache": GREY})
+            _bar(axes, row, step, began=began, whole=shown, color=colors[_stage(step)])
+        rows(axes, [_told(s) for s in steps], shown * 1.2, "seconds")
+        legend(figure, {f"stage {n}": c for n, c in colors.items()}, hatched="from the cache")
         return picture(figure, _timeline_in_words(steps, whole))
 
 
@@ -108,7 +111,7 @@ def context_map(folder: str | Path, ignore_file: str | Path | None = None) -> Pi
         axes.set(xlim=(0, 1), ylim=(1, 0))
         for box in boxes:
             _area(axes, box)
-        legend(figure, {"sent": BLUE, "kept out": GREY})
+        legend(figure, {"sent": BLUE}, hatched="kept out")
         words = (
             f"{len(sent)} of {len(sizes)} files are sent, {inside_ / 1e3:.0f} of"
             f" {total / 1e3:.0f} kB"
@@ -201,7 +204,7 @@ def _bar(axes: Axes, row: int, step: Step, *, began: float, whole: float, color:
     start, width = step.started - began, max(step.seconds, whole * 0.006)
     bar = axes.barh(row, width, left=start, height=0.66, color=GREY if step.cached else color)
     if step.cached:
-        bar[0].set(hatch="////", edgecolor="white")
+        bar[0].set(hatch=HATCH, edgecolor="white")
     text = "  cached" if step.cached else f"  {step.seconds:.1f} s"
     axes.text(start + width, row, text, va="center", color=INK, fontsize=9)
 
@@ -217,7 +220,7 @@ def _area(axes: Axes, box: Box) -> None:
     out = box.name.endswith("✗")
     color = GREY if out else BLUE
     place = (box.x, box.y), box.width, box.height
-    hatch = "////" if out else None
+    hatch = HATCH if out else None
     axes.add_patch(
         Rectangle(*place, facecolor=color, edgecolor="white", linewidth=1.2, hatch=hatch)
     )

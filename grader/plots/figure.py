@@ -36,6 +36,7 @@ INK = "#787878"  # contrast 4.4 on white and 4.3 on JupyterLab's dark background
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PINK, SKY, GREY = "#CC79A7", "#56B4E9", "#999999"
 WIDTH, DPI = 9.0, 150
+HATCH = "////"
 ID = re.compile("[0-9a-f]{64}")
 
 
@@ -115,8 +116,15 @@ def inside(axes: Axes, x: float, y: float, text: str, color: str) -> None:
     axes.text(x, y, text, ha="center", va="center", color=readable(color), fontsize=9)
 
 
-def legend(figure: Figure, colors: Mapping[str, str]) -> None:
+def legend(
+    figure: Figure, colors: Mapping[str, str], *, hatched: str = "", empty: str = ""
+) -> None:
+    """What each colour means, and the names of the hatched fields and of the empty ones."""
     patches = [Patch(color=color, label=name) for name, color in colors.items()]
+    if hatched:
+        patches.append(Patch(facecolor=GREY, edgecolor="white", hatch=HATCH, label=hatched))
+    if empty:
+        patches.append(Patch(facecolor="none", edgecolor=GREY, label=empty))
     made = figure.legend(
         handles=patches, loc="outside upper left", ncols=len(patches), frameon=False
     )

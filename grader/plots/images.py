@@ -18,6 +18,7 @@ from grader.look import File
 from grader.plots.figure import (
     BLUE,
     GREEN,
+    HATCH,
     INK,
     ORANGE,
     WIDTH,
@@ -90,7 +91,7 @@ def ladder(images: Mapping[str, str | Layers]) -> Picture:
             axes.barh(row, size, color=BLUE, height=0.66)
             if before > size:
                 gone = axes.barh(row, before - size, left=size, height=0.66, color="none")
-                gone[0].set(edgecolor=ORANGE, hatch="////")
+                gone[0].set(edgecolor=ORANGE, hatch=HATCH)
             text = f"  {size:.0f} MB = {size / first:.0%}"
             axes.text(max(size, before), row, text, va="center", color=INK, weight="bold")
             before = size

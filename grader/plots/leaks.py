@@ -43,7 +43,7 @@ def leak_matrix(found: Mapping[str, Mapping[str, bool]]) -> Picture:
         axes.set_xticks(range(len(places)), [cells.clean(p).replace(" ", "\n", 1) for p in places])
         axes.xaxis.tick_top()
         axes.spines["bottom"].set_visible(False)
-        legend(figure, {"the key is there": RED, "not found": GREY})
+        legend(figure, {"the key is there": RED}, empty="not found")
         return picture(figure, _in_words(found))
 
 

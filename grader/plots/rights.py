@@ -57,7 +57,7 @@ def capability_bits(sets: Mapping[str, int]) -> Picture:
         axes.set(xlim=(-0.6, count + 1.4))
         axes.set_xticks(range(count), names, rotation=90, fontsize=7, family="monospace")
         axes.spines["bottom"].set_visible(False)
-        legend(figure, {"has it": BLUE, "has it not": GREY})
+        legend(figure, {"has it": BLUE}, empty="has it not")
         return picture(figure, _bits_in_words(sets, names))
 
 
