@@ -291,7 +291,8 @@ class NotebookExercise:
         """What is to be done, and the files as links."""
         one, folder = self.exercise, work.near(self.folder)
         mine = work.own_files(self.course, one)
-        effort = f"{one.minutes} minutes, {one.max_points:g} points"
+        points = f"{one.max_points:g}" if one.max_points else "no"
+        effort = f"{one.minutes} minutes, {points} points"
         return cells.exercise(f"{one.title} ({effort})", one.task, folder, mine)
 
     def panel(self) -> Panel:

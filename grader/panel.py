@@ -207,6 +207,5 @@ def _standing(one: NotebookExercise) -> str:
         return f"Not attempted yet: {most:g} points to earn." if most else "Not checked yet."
     tries = "1 try" if summary.tries == 1 else f"{summary.tries} tries"
     hints = f", {summary.hints} hint{'s' * (summary.hints > 1)}" if summary.hints else ""
-    return (
-        f"{summary.state.capitalize()}: best {summary.best:g} of {most:g} points, {tries}{hints}."
-    )
+    best = f"best {summary.best:g} of {most:g} points, " if most else ""
+    return f"{summary.state.capitalize()}: {best}{tries}{hints}."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,19 @@ def panel(grade: Callable[..., Report], *, edited: bool = True) -> Panel:
 
 def shown(area: Area) -> str:
     return "\n".join(o["data"]["text/plain"] for o in area.widget.outputs)
+
+
+def test_a_gate_speaks_of_no_points(course: Course) -> None:
+    toml = course.root / "labs" / LAB / "lab.toml"
+    text = re.sub(r"points = \d+", "points = 0", toml.read_text())
+    toml.write_text(re.sub(r"teaches = .*", "teaches = []", text))
+    rows = tuple(replace(row, max_points=0) for row in report().results)
+    one = panel(lambda *_, **__: replace(report(), results=rows))
+    assert "minutes, no points" in str(one.one.introduction())
+    assert one.best.value == "Not checked yet."
+    one.check.click()
+    one.wait(SECONDS)
+    wait_until(lambda: one.best.value == "Passed: 1 try.")
 
 
 def test_a_check_shows_the_table_and_the_new_best(course: Course) -> None:
