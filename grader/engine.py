@@ -34,6 +34,7 @@ PROBE_IMAGE = "python:3.11-slim"  # whose Python our probes run; a container of 
 OF_SUBMISSION = ("submission", "look")  # the kinds of containers that a student's image is in
 TIMEOUT = 60  # seconds for one API call
 LOOK = 0.05  # seconds between two looks at a command that runs
+LATE = 124  # what is told of a command that did not end in time, as timeout(1) does
 LINE_LENGTH = 500  # characters of one line of a container's output
 BAD_REQUEST = 400
 NOT_REGULAR = 0x8F280000 & ~(1 << 27)  # type bits of Go's file mode: folder, device, pipe, …
@@ -329,7 +330,7 @@ class Engine:
             return dict(self.api.stats(container, stream=False, one_shot=True))
 
     def exec(self, container: str, command: Sequence[str], *, seconds: float) -> int:
-        """The exit status of a command run in it: 127 where there is none, 124 where it is late."""
+        """The exit status of a command run in it: 127 where there is none, LATE where it is."""
         end = time.monotonic() + seconds
         try:
             with translated("run a command in a container"):
@@ -337,7 +338,7 @@ class Engine:
                 self.api.exec_start(made, detach=True)
                 while (about := self.api.exec_inspect(made))["Running"]:
                     if time.monotonic() > end:
-                        return 124
+                        return LATE
                     time.sleep(LOOK)
         except EngineError:  # no such program, or the container has just ended
             self.ping()

@@ -15,7 +15,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from grader.engine import PROBE_IMAGE, Engine
+from grader.busy import why_busy
+from grader.engine import LATE, PROBE_IMAGE, Engine
 from grader.errors import EngineError, NotMeasurable
 from grader.kube import Handler, Manifest, Role
 from grader.kubelet import Container, backoff
@@ -23,9 +24,9 @@ from grader.probe import local_address
 
 SCALE = 40  # seconds of the manifest in one of ours
 LOOK = 0.1  # our seconds between two looks
-# Our seconds that a command may take at least: it starts an interpreter, on a machine that may be
-# busy. Only while something hangs it is waited for no longer than for an answer.
-EXEC_SECONDS = 10.0
+# Our seconds that a command may take at least, since it may start an interpreter. Only while
+# something hangs it is waited for no longer than for an answer.
+EXEC_SECONDS = 3.0
 START_SECONDS = 90  # our seconds that a container may take until something listens
 EYE_SECONDS = 240  # our seconds after which a forgotten probe container ends by itself
 TRUTH = "/ready"  # what the node itself asks, to know how the service really is
@@ -189,7 +190,7 @@ class Node:
         self.waiting: dict[Role, int] = {}
         self.says: dict[Role, bool] = {}
         self.loaded, self.last_no, self.taken_ready = False, 0.0, 0.0
-        self.hangs = False
+        self.hangs, self.calm = False, False
 
     def note(self, what: str, role: str = "") -> None:
         self.events.append(Event(round(self.clock.now(), 1), what, role))
@@ -281,7 +282,12 @@ class Node:
     def _exec(self, role: Role) -> bool:
         probe = self.manifest.probes[role]
         limit = max(self.patience if self.hangs else EXEC_SECONDS, probe.timeout / SCALE)
-        return self.engine.exec(self.id, probe.handler.command, seconds=limit) == 0
+        status = self.engine.exec(self.id, probe.handler.command, seconds=limit)
+        if status == LATE and not (self.hangs or self.calm):
+            if why := why_busy(self.engine):
+                raise EngineError(why)
+            self.calm = True  # asked once: it takes some of the story's time
+        return status == 0
 
     def _restart(self) -> None:
         """SIGTERM, SIGKILL after the grace, and the next start after its back-off."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from grader import node, yamls
-from grader.errors import NotMeasurable
+from grader.errors import EngineError, NotMeasurable
 from grader.kube import Handler, Manifest, Probe, Role
 from grader.node import SCALE, Clock, Node
 
@@ -203,6 +203,8 @@ def test_an_exec_probe_runs_in_the_container(
         ran.append(command)
         return code
 
+    asked: list[object] = []
+    monkeypatch.setattr(node, "why_busy", lambda engine: asked.append(engine) or "")
     engine = FakeEngine(clock, {"/ready": "200"})
     monkeypatch.setattr(engine, "exec", execute, raising=False)
     one = life(
@@ -212,6 +214,19 @@ def test_an_exec_probe_runs_in_the_container(
     one.go_on(lambda: one.restarts() > 0, 30)
     assert ran[0] == ("cat", "/x")
     assert (one.restarts() == 0) is alive
+    assert len(asked) == (code == 124)  # once, however often it is late
+
+
+def test_a_command_that_is_late_on_a_busy_machine_is_the_machines(
+    clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "why_busy", lambda _: "This machine is busy")
+    engine = FakeEngine(clock, {"/ready": "200"})
+    monkeypatch.setattr(engine, "exec", lambda *_, **__: 124, raising=False)
+    one = life(engine, manifest(probe("liveness", Handler("exec", command=("x",)), failure=1)))
+    one.begin()
+    with pytest.raises(EngineError, match="busy"):
+        one.go_on(lambda: one.restarts() > 0, 30)
 
 
 def test_time_outs_are_never_shorter_than_a_real_server_needs(clock: Time) -> None:
