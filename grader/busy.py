@@ -5,6 +5,8 @@ Asked only where a submission was late, so that it costs the others nothing.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from grader.engine import PROBE_IMAGE, Engine
 from grader.errors import EngineError
 
@@ -35,9 +37,14 @@ def slowdown(engine: Engine) -> float:
     return float(engine.output(ours))
 
 
-def why_busy(engine: Engine) -> str:
-    """What to tell of a machine that is too busy; "" where nobody was late because of it."""
-    times = slowdown(engine)
+def why_busy(engine: Engine, container: str = "") -> str:
+    """What to tell of a machine that is too busy; "" where nobody was late because of it.
+
+    ``container`` is the one that was late: it stands still meanwhile, since what it takes of the
+    machine itself is no excuse.
+    """
+    with engine.paused(container) if container else nullcontext():
+        times = slowdown(engine)
     if times <= BUSY:
         return ""
     return (
@@ -46,7 +53,7 @@ def why_busy(engine: Engine) -> str:
     )
 
 
-def unless_busy(engine: Engine, late: Exception) -> Exception:
+def unless_busy(engine: Engine, late: Exception, container: str = "") -> Exception:
     """What to raise for a submission that was late: on a busy machine it is the machine's fault."""
-    why = why_busy(engine)
+    why = why_busy(engine, container)
     return EngineError(why) if why else late

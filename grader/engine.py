@@ -354,6 +354,23 @@ class Engine:
             if "is not running" not in str(err):
                 raise
 
+    @contextmanager
+    def paused(self, container: str) -> Iterator[None]:
+        """None of its processes runs meanwhile; one that has ended is left as it is."""
+        try:
+            with translated("pause a container"):
+                self.api.pause(container)
+        except EngineError as err:
+            if "is not running" not in str(err):
+                raise
+            yield
+            return
+        try:
+            yield
+        finally:
+            with translated("let a container go on"):
+                self.api.unpause(container)
+
     def stop(self, container: str, seconds: int) -> float:
         """``docker stop`` with that patience; gives the seconds it took."""
         start = time.monotonic()

@@ -284,7 +284,7 @@ class Node:
         limit = max(self.patience if self.hangs else EXEC_SECONDS, probe.timeout / SCALE)
         status = self.engine.exec(self.id, probe.handler.command, seconds=limit)
         if status == LATE and not (self.hangs or self.calm):
-            if why := why_busy(self.engine):
+            if why := why_busy(self.engine, self.id):
                 raise EngineError(why)
             self.calm = True  # asked once: it takes some of the story's time
         return status == 0

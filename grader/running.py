@@ -172,7 +172,7 @@ def readied(
     )
     if said["ready_at"] is None:
         late = SubmissionError(_never_ready(engine, container, said, exercise))
-        raise late if said["loopback_only"] else unless_busy(engine, late)
+        raise late if said["loopback_only"] else unless_busy(engine, late, container)
     return float(said["ready_at"]), tuple(Reply(s, text) for s, text in said["answers"])
 
 

@@ -204,7 +204,7 @@ def test_an_exec_probe_runs_in_the_container(
         return code
 
     asked: list[object] = []
-    monkeypatch.setattr(node, "why_busy", lambda engine: asked.append(engine) or "")
+    monkeypatch.setattr(node, "why_busy", lambda engine, _: asked.append(engine) or "")
     engine = FakeEngine(clock, {"/ready": "200"})
     monkeypatch.setattr(engine, "exec", execute, raising=False)
     one = life(
@@ -220,7 +220,7 @@ def test_an_exec_probe_runs_in_the_container(
 def test_a_command_that_is_late_on_a_busy_machine_is_the_machines(
     clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node, "why_busy", lambda _: "This machine is busy")
+    monkeypatch.setattr(node, "why_busy", lambda *_: "This machine is busy")
     engine = FakeEngine(clock, {"/ready": "200"})
     monkeypatch.setattr(engine, "exec", lambda *_, **__: 124, raising=False)
     one = life(engine, manifest(probe("liveness", Handler("exec", command=("x",)), failure=1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,9 @@ class FakeEngine:
         self.refuses: Exception | None = None
         self.gone = False
         self.too_big: set[str] = set()
+
+    def paused(self, container: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def create(self, image: str, **settings: Any) -> str:
         if self.refuses:

@@ -64,6 +64,20 @@ def test_a_signal_that_does_not_exist_is_one(engine: Engine) -> None:
         engine.signal(container, "SIGNOPE")
 
 
+def test_who_is_paused_stands_still_meanwhile(engine: Engine) -> None:
+    container = start(engine, SLEEP)
+    with engine.paused(container):
+        assert engine.inspect(container)["State"]["Paused"]
+    assert not engine.inspect(container)["State"]["Paused"]
+
+
+def test_to_pause_one_that_has_ended_is_no_error(engine: Engine) -> None:
+    container = start(engine, ["true"])
+    engine.wait(container, 10)
+    with engine.paused(container):
+        assert not engine.state(container).running
+
+
 def test_environment_and_user_are_handed_on(engine: Engine) -> None:
     script = "import os; print(os.environ['A'], os.getuid())"
     container = start(engine, ["python3", "-c", script], environment={"A": "b c"}, user="1234:5")
