@@ -46,14 +46,25 @@ class Course:
         raise UsageError("No course here: run it in the folder that holds labs/.")
 
     @property
+    def _tables(self) -> list[Path]:
+        return sorted(self.root.glob("labs/[0-9]*/lab.toml"))
+
+    @property
     def app(self) -> Path:
         """The shared ML application that exercises name in ``given``."""
         return self.root / "labs" / "app"
 
+    def run(self, lab: str) -> str:
+        """The ``lab.run`` of what this lab's notebook makes.
+
+        An engine may be shared by checkouts, and two notebooks may be open: each cleans up its own.
+        """
+        return f"notebook-{hashlib.sha256(str(self.root).encode()).hexdigest()[:8]}-{lab}"
+
     @property
-    def run(self) -> str:
-        """The ``lab.run`` of what this checkout's notebooks make: an engine may be shared."""
-        return f"notebook-{hashlib.sha256(str(self.root).encode()).hexdigest()[:8]}"
+    def runs(self) -> tuple[str, ...]:
+        """Those of all labs, broken ones too."""
+        return tuple(self.run(p.parent.name) for p in self._tables)
 
     @property
     def work(self) -> Path:
@@ -62,11 +73,11 @@ class Course:
 
     def labs(self) -> list[Lab]:
         """All labs in order. Raises SpecError for the first broken lab.toml."""
-        return [Lab.load(p) for p in sorted(self.root.glob("labs/[0-9]*/lab.toml"))]
+        return [Lab.load(p) for p in self._tables]
 
     def lab(self, name: str) -> Lab:
         """One lab by its name. Raises UsageError naming the labs there are."""
-        paths = {p.parent.name: p for p in sorted(self.root.glob("labs/[0-9]*/lab.toml"))}
+        paths = {p.parent.name: p for p in self._tables}
         if name not in paths:
             raise UsageError(f"No lab {name[:80]!r}. There are: {', '.join(paths)}.")
         return Lab.load(paths[name])

@@ -68,7 +68,7 @@ def lab(name: str, *, work: str = "", grade: Grade | None = None) -> NotebookLab
     try:
         course = Course.find()
         course = _Elsewhere(course.root, work) if work else course
-        name_run(course.run)
+        name_run(course.run(name))
         return NotebookLab(course, course.lab(name), grade or _grade)
     except GraderError as err:
         raise NotHereError(str(err)) from None
@@ -102,7 +102,7 @@ class NotebookLab:
     @property
     def run(self) -> str:
         """The value of the label ``lab.run`` for all that a cell makes; ``$LAB_RUN`` in a shell."""
-        return self.course.run
+        return self.course.run(self.lab.name)
 
     def __getitem__(self, name: str) -> NotebookExercise:
         """The exercise; its work folder is made the first time."""
@@ -173,7 +173,7 @@ class NotebookLab:
             show(cells.standing(table(self.course, done), rows))
 
     def cleanup(self) -> None:
-        """Remove what this checkout's notebooks made, by its label; say what it freed."""
+        """Remove what this lab's notebook made, by its label; say what it freed."""
         with _never_raises(self.course):
             from grader.engine import Engine
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -22,6 +24,7 @@ from grader.progress import Progress
 from grader.results import Outcome, Report
 from tests.sample_course import ID, LAB, STARTER, make_course, report
 
+OTHER = "99-another"
 FAIL = {"image.size": Outcome.FAIL, "service.ready": Outcome.SKIP}
 
 
@@ -359,6 +362,22 @@ def test_cleanup_says_what_it_freed(
     monkeypatch.setattr("grader.engine.Engine.open", classmethod(lambda _: fake))
     lab(LAB).cleanup()
     assert "123 MB freed" in capsys.readouterr().out
+
+
+def test_each_lab_cleans_up_what_its_own_notebook_made(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(course.root / "labs" / LAB, course.root / "labs" / OTHER)
+    fake = MagicMock()
+    clean = fake.__enter__.return_value.cleanup
+    clean.return_value = 0
+    monkeypatch.setattr("grader.engine.Engine.open", classmethod(lambda _: fake))
+    for name in (LAB, OTHER):
+        here = lab(name)
+        assert os.environ["LAB_RUN"] == here.run
+        here.cleanup()
+    assert [call.args[0] for call in clean.call_args_list] == list(course.runs)
+    assert len(set(course.runs)) == len((LAB, OTHER))
 
 
 def test_cleanup_without_an_engine_is_one_line(

@@ -204,12 +204,13 @@ def _sweep() -> None:
         from grader.course import Course
         from grader.engine import Engine
 
-        found, run = connect(), Course.find().run
+        found, mine = connect(), Course.find().runs
         with contextlib.closing(Engine(found)) as asked:
             asked.sweep()
     except (EngineError, UsageError, ImportError):
         return  # nobody there, or nothing was ever set up: so nothing to remove
-    _remove(found, ("ps", "--all", "--quiet"), REMOVE_CONTAINERS, run=run)
+    for run in mine:
+        _remove(found, ("ps", "--all", "--quiet"), REMOVE_CONTAINERS, run=run)
 
 
 def _remove_labelled(found: Connection) -> None:
