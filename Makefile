@@ -25,8 +25,13 @@ test: venv-dev ## everything that the project checks about itself
 	$(BIN)/grader sync --check
 	$(BIN)/grader lint-course
 	$(BIN)/python tests/mutate.py
-	LAB_PROGRESS=off $(BIN)/pytest --nbval-lax labs solutions
-	$(BIN)/pytest tests
+	LAB_PROGRESS=off $(BIN)/pytest $(BESIDE) --nbval-lax labs solutions
+	$(BIN)/pytest $(BESIDE) tests --ignore tests/live --ignore tests/browser
+	$(BIN)/pytest tests/live tests/browser
+
+# Two at once, whatever the machine has: more would make what is timed late. What has a name in the
+# engine stays together. tests/live stops engines, and tests/browser drives one screen: alone.
+BESIDE := --numprocesses 2 --dist loadgroup
 
 down: ## stop what `make up` started
 	@$(STOP) down

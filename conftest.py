@@ -1,4 +1,4 @@
-"""Holds every notebook's cell to the time that its lab.toml allows: ``cell_seconds``."""
+"""Holds every notebook's cell to the time that its lab.toml allows, and keeps a lab's two apart."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ def cell_seconds(notebook: Path) -> float:
     """What the lab of this name allows; its solutions' notebook has the same name."""
     lab = Path(__file__).parent / "labs" / notebook.stem / "lab.toml"
     return Lab.load(lab).cell_seconds if lab.is_file() else Lab.cell_seconds
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A lab's two notebooks tag the same images: these go one after the other."""
+    for item in items:
+        if isinstance(item, IPyNbCell):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
