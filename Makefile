@@ -26,11 +26,10 @@ test: venv-dev ## everything that the project checks about itself
 	$(BIN)/grader lint-course
 	$(BIN)/python tests/mutate.py
 	LAB_PROGRESS=off $(BIN)/pytest $(BESIDE) --nbval-lax labs solutions
-	$(BIN)/pytest $(BESIDE) tests --ignore tests/live --ignore tests/browser
-	$(BIN)/pytest tests/live tests/browser
+	$(BIN)/pytest $(BESIDE) -m 'not alone' tests
+	$(BIN)/pytest -m alone tests
 
-# Two at once, whatever the machine has: more would make what is timed late. What has a name in the
-# engine stays together. tests/live stops engines, and tests/browser drives one screen: alone.
+# Two at once, whatever the machine has: more would make late what is timed.
 BESIDE := --numprocesses 2 --dist loadgroup
 
 down: ## stop what `make up` started

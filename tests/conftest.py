@@ -17,6 +17,13 @@ from grader.host.connection import Connection, connect
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What stops engines, counts what is left or drives a browser has the machine to itself."""
+    for item in items:
+        if item.path.parent.name in ("browser", "live"):
+            item.add_marker(pytest.mark.alone)
+
+
 def wait_until(predicate: Callable[[], object], timeout: float = 10, every: float = 0.05) -> object:
     """Ask until the answer is true, and give it; fails after ``timeout`` seconds."""
     end = time.monotonic() + timeout

@@ -51,6 +51,7 @@ class Server(BaseHTTPRequestHandler):
 def port() -> Iterator[int]:
     Server.began = 0.0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # we hang up on some
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
