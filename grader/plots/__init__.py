@@ -7,6 +7,7 @@ from grader.plots.builds import context_map, layer_diff, timeline
 from grader.plots.figure import Picture
 from grader.plots.health import health_timeline, kubelet_timeline, truth_table
 from grader.plots.images import capabilities, ladder, layer_bars, startup, treemap
+from grader.plots.latency import latencies
 from grader.plots.shm import shm_gauge
 from grader.plots.stats import live_stats
 
@@ -17,6 +18,7 @@ __all__ = [
     "health_timeline",
     "kubelet_timeline",
     "ladder",
+    "latencies",
     "layer_bars",
     "layer_diff",
     "live_stats",
