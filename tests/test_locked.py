@@ -79,6 +79,14 @@ def test_a_start_that_fails_is_judged_by_a_container_of_ours(
         locked._start(one, Confined("id", SPEC, {}))
 
 
+def test_it_is_limited_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(locked, "_limit", lambda *_: done.append("limited"))
+    monkeypatch.setattr(locked, "_start", lambda *_: done.append("started"))
+    locked.begin(engine(), Confined("id", SPEC, {}), EXERCISE)
+    assert done == ["limited", "started"]
+
+
 def test_a_command_that_is_not_there_is_the_submissions() -> None:
     with pytest.raises(SubmissionError, match=r"run\.toml: the container does not start: exec"):
         locked._start(engine(start="exec: not found"), Confined("id", SPEC, {}))

@@ -1,13 +1,17 @@
-"""Whether a service lives within limits."""
+"""Whether a service lives within limits: a smaller memory, a share of a processor, a load."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from grader import usage
 from grader.behaviour import Cramped
+from grader.boxed import Held, Loaded
 from grader.errors import SubmissionError
+from grader.locked import Confined
 from grader.registry import check
-from grader.results import Result, failed, passed
+from grader.results import Result, failed, passed, unmeasurable
 
 
 @check
@@ -33,3 +37,63 @@ def fits(cramped_runs: Cramped, *, memory_mb: int) -> Result:
     if ran.wrong:
         return failed(f"With {memory_mb} MB it gets ready, and then: {ran.wrong[0]}.", **evidence)
     return passed(f"it uses {ran.memory / 1e6:.0f} MB", **evidence)
+
+
+@check
+def cpus(confined: Confined, *, most: float) -> Result:
+    """It may use at most {most:g} of a processor"""
+    limit = usage.limits({"HostConfig": confined.host}, {}, 0)
+    if limit.own_cpus and limit.cpus <= most:
+        return passed(f"{limit.cpus:g}", cpus=limit.cpus)
+    seen = f"It may use {limit.cpus:g}" if limit.own_cpus else "It may use all processors"
+    return failed(
+        f"{seen}. Limit it to {most:g} (compose: cpus, docker run: --cpus).",
+        file=confined.spec.name,
+        line=confined.spec.line("cpus", "deploy"),
+        cpus=limit.cpus if limit.own_cpus else None,
+    )
+
+
+@check
+def survives(loaded: Loaded, confined: Confined) -> Result:
+    """Under the load no process of it is killed, and every answer is right"""
+    asked = f"{len(loaded.milliseconds)} pictures and {loaded.batches} batches"
+    if not loaded.oom_killed and not loaded.wrong and loaded.milliseconds and loaded.batches:
+        return passed(f"{asked}, all right")
+    seen = f" An answer was {loaded.wrong[0]}." if loaded.wrong else f" It was sent {asked}."
+    if loaded.oom_killed:
+        return failed(
+            "Out of memory: the kernel killed a process of it, and not the first one. So the"
+            " container runs on, and only OOMKilled in `docker inspect` tells of it."
+            f"{seen} How much does it take under the load, at most? `docker stats` shows it.",
+            file=confined.spec.name,
+            line=confined.spec.line("mem_limit", "memory", "deploy"),
+            oom_killed=True,
+        )
+    return failed(f"Under the load something went wrong.{seen}", wrong=list(loaded.wrong))
+
+
+@check
+def steady(held: Held, confined: Confined, *, most: float = 0.5) -> Result:
+    """Under the load the kernel puts it on hold in less than {most:.0%} of the periods"""
+    if not held.periods:
+        return unmeasurable("Not measured: this machine's kernel counts no periods.")
+    share, late = held.held / held.periods, percentile(held.milliseconds, 0.95)
+    told = f"on hold in {held.held} of {held.periods} periods, 95 of 100 answers in {late:.0f} ms"
+    evidence = {"held": held.held, "periods": held.periods, "p95_ms": round(late, 1)}
+    if share < most:
+        return passed(told, **evidence)
+    return failed(
+        f"It was {told}. Its processor time is used up early in each period, and then all of its"
+        " threads wait for the next one. Who uses it? A thread for each processor of the machine is"
+        " too many for a part of one; the variables that say how many are at the top of serve.py.",
+        file=confined.spec.name,
+        line=confined.spec.line("environment", "env", "cpus"),
+        **evidence,
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which that share of them lies; 0 without any."""
+    row = sorted(values)
+    return row[min(len(row) - 1, int(len(row) * share))] if row else 0.0
