@@ -97,8 +97,9 @@ def _command(config: Mapping[str, Any]) -> tuple[str, ...]:
 class Loaded:
     """What came of the load. ``milliseconds`` are of each picture that was sent, in their order.
 
-    ``wrong`` says what was not right about the answers. ``periods`` of the scheduler went by, and
-    in ``held`` of them it was put on hold. ``oom_killed``: the kernel ended some process of it.
+    ``wrong`` says what was not right about the answers. While the pictures came ``periods`` of the
+    scheduler went by, in ``held`` of them it was put on hold, and it used ``cpu`` seconds of a
+    processor. ``oom_killed``: the kernel ended some process of it.
     """
 
     milliseconds: tuple[float, ...]
@@ -106,6 +107,7 @@ class Loaded:
     wrong: tuple[str, ...]
     periods: int
     held: int
+    cpu: float
     oom_killed: bool
 
 
@@ -128,16 +130,18 @@ def loaded(confined: Confined, context: Context, engine: Engine, exercise: Exerc
         (*_wrong(rows, digits), *_wrong(batches, [None] * len(batches))),
         after.periods - before.periods,
         after.throttled - before.throttled,
+        after.cpu - before.cpu,
         engine.state(confined.container).oom_killed,
     )
 
 
 @dataclass(frozen=True)
 class Held:
-    """How often the kernel put it on hold while it was asked, and how long its answers took."""
+    """What the load cost: as in ``Loaded``."""
 
     periods: int
     held: int
+    cpu: float
     milliseconds: tuple[float, ...]
 
 
@@ -145,7 +149,7 @@ class Held:
 @fact
 def held(loaded: Loaded) -> Held:
     """The part of the load's outcome that a busy machine can spoil."""
-    return Held(loaded.periods, loaded.held, loaded.milliseconds)
+    return Held(loaded.periods, loaded.held, loaded.cpu, loaded.milliseconds)
 
 
 @dataclass(frozen=True)

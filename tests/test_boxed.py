@@ -60,7 +60,9 @@ def test_files_of_the_submission_are_seen_and_volumes_are_none() -> None:
 
 def counters(periods: int, held: int) -> dict[str, Any]:
     throttling = {"periods": periods, "throttled_periods": held}
-    return {"read": "2026-01-01T00:00:00Z", "cpu_stats": {"throttling_data": throttling}}
+    used = {"total_usage": periods * 10_000_000}
+    cpu = {"throttling_data": throttling, "cpu_usage": used}
+    return {"read": "2026-01-01T00:00:00Z", "cpu_stats": cpu}
 
 
 class Fake:
@@ -123,7 +125,8 @@ def test_right_answers_and_what_the_load_cost(run: Any) -> None:
     assert (found.wrong, found.batches, found.oom_killed) == ((), 2, False)
     assert found.milliseconds == (5.0,) * boxed.PICTURES
     assert (found.periods, found.held) == (40, 3)  # not what was before it
-    assert boxed.held(found) == Held(40, 3, found.milliseconds)
+    assert found.cpu == pytest.approx(0.4)
+    assert boxed.held(found) == Held(40, 3, found.cpu, found.milliseconds)
 
 
 def test_each_run_asks_other_pictures(run: Any) -> None:

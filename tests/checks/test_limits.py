@@ -11,12 +11,14 @@ import pytest
 from grader.behaviour import Asked, Cramped, Ran
 from grader.boxed import Held, Loaded
 from grader.checks import limits
+from grader.course import Course
 from grader.errors import SubmissionError
 from grader.locked import Confined
 from grader.results import Outcome
 from grader.running import Reply
 from grader.runspec import RunSpec
 from grader.yamls import Doc
+from tests.conftest import ROOT
 
 P, F = Outcome.PASS, Outcome.FAIL
 RAN = Ran(1.0, Asked(({"pixels": [0]},), (None,)), (Reply(200, "{}"),), memory=42_000_000)
@@ -74,7 +76,7 @@ def test_cpus(host: dict[str, Any], outcome: Outcome) -> None:
     assert result.place == ("compose.yaml:10" if outcome is F else "")
 
 
-GOOD = Loaded((4.0,) * 20, 2, (), 40, 1, False)
+GOOD = Loaded((4.0,) * 20, 2, (), 40, 1, 0.1, False)
 SURVIVES = [
     ("all right", GOOD, P, "20 pictures and 2 batches"),
     ("one of them killed", replace(GOOD, oom_killed=True), F, "not the first one"),
@@ -96,28 +98,40 @@ def test_survives(seen: Loaded, outcome: Outcome, words: str) -> None:
 
 
 STEADY = [
-    ("never", Held(40, 0, (4.0,)), P),
-    ("less than half", Held(100, 49, (4.0,)), P),
-    ("half", Held(100, 50, (4.0,)), F),
-    ("always", Held(40, 40, (100.0,)), F),
-    ("no answer at all", Held(40, 40, ()), F),
+    ("never", Held(40, 0, 0.1, (4.0,) * 20), P),
+    ("less than half", Held(100, 49, 0.1, (4.0,) * 20), P),
+    ("half", Held(100, 50, 0.1, (4.0,) * 20), F),
+    ("always", Held(40, 40, 0.1, (100.0,) * 20), F),
+    ("no answer at all", Held(40, 40, 0.1, ()), F),
+    ("four times what they are worth", Held(40, 0, 0.24, (50.0,) * 20), F),
+    ("a little less", Held(40, 0, 0.239, (50.0,) * 20), P),
 ]
 
 
 @pytest.mark.parametrize(("seen", "outcome"), [s[1:] for s in STEADY], ids=[s[0] for s in STEADY])
 def test_steady(seen: Held, outcome: Outcome) -> None:
-    result = limits.steady(seen, boxed(), most=0.5)
+    result = limits.steady(seen, boxed(), cost_ms=3)
     assert result.outcome is outcome
     assert f"{seen.held} of {seen.periods} periods" in result.message
     assert result.place == ("compose.yaml:12" if outcome is F else "")
 
 
-def test_steady_takes_another_share() -> None:
-    assert limits.steady(Held(10, 2, ()), boxed(), most=0.2).outcome is F
+def test_steady_takes_another_share_and_another_cost() -> None:
+    seen = Held(10, 2, 0.1, (4.0,) * 20)
+    assert limits.steady(seen, boxed(), cost_ms=3, most=0.2).outcome is F
+    assert limits.steady(seen, boxed(), cost_ms=1).outcome is F
+    assert limits.steady(seen, boxed(), cost_ms=1, waste=6).outcome is P
+
+
+def test_the_cost_is_the_given_programs() -> None:
+    items = Course(ROOT).exercise("06-performance/limits").items
+    cost = next(i.settings["cost_ms"] for i in items if i.check.name == "limits.steady")
+    text = (ROOT / "labs" / "app" / "boxed" / "serve.py").read_text()
+    assert f"COST_S = {float(str(cost)) / 1000:g} " in text
 
 
 def test_a_kernel_without_periods_measures_nothing() -> None:
-    result = limits.steady(Held(0, 0, (4.0,)), boxed())
+    result = limits.steady(Held(0, 0, 0.1, (4.0,)), boxed(), cost_ms=3)
     assert result.outcome is Outcome.SKIP
     assert not result.measurable
 
