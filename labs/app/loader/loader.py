@@ -55,8 +55,10 @@ def batches() -> Iterator[tuple[memoryview, int]]:
         return
     resource_tracker.ensure_running()  # one for all of them: who is forked first would get its own
     workers: dict[Connection, Process] = {}
+    ends = []  # kept open: that a worker has died is told by its sentinel, and by nothing else
     for _ in range(WORKERS):
         ours, theirs = Pipe()
+        ends.append(theirs)
         workers[ours] = Process(target=work, args=(theirs,), daemon=True)
         workers[ours].start()
     seeds = iter(range(BATCHES))
@@ -82,7 +84,8 @@ def first_ready(workers: dict[Connection, Process]) -> Connection:
     """The first worker that has a batch. Ends the program when one of them is gone."""
     ready = wait([*workers, *(one.sentinel for one in workers.values())])
     for one in workers.values():
-        if one.exitcode is not None:
+        if one.sentinel in ready:
+            one.join()  # it is about to end; only then there is an exit code
             gone(one)
     return next(link for link in workers if link in ready)
 
