@@ -197,7 +197,8 @@ class _Box:
         if not state.running:
             self.ended(state)
         if "timed out" in why or "in time" in why:
-            raise unless_busy(self.engine, SubmissionError(f"Under the load: no answer: {why}."))
+            late = SubmissionError(f"Under the load: no answer: {why}.")
+            raise unless_busy(self.engine, late, self.container)
 
     def ended(self, state: State) -> NoReturn:
         self.engine.ping()  # a daemon that goes down takes its containers with it

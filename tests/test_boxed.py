@@ -171,7 +171,9 @@ def test_one_that_has_ended_by_the_next_look_is_told_too(run: Any) -> None:
 def test_one_that_hangs_is_late_unless_the_machine_is_busy(
     run: Any, monkeypatch: pytest.MonkeyPatch, busy: bool
 ) -> None:
-    monkeypatch.setattr(boxed, "unless_busy", lambda _, late: EngineError("busy") if busy else late)
+    monkeypatch.setattr(
+        boxed, "unless_busy", lambda _, late, __: EngineError("busy") if busy else late
+    )
     with pytest.raises(EngineError if busy else SubmissionError):
         run(Fake(), lambda *_: [0, "TimeoutError: timed out", 1.0])
 
