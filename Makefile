@@ -30,7 +30,7 @@ test: venv-dev ## everything that the project checks about itself
 	$(BIN)/pytest -m alone tests
 
 # Two at once, whatever the machine has: more would make late what is timed.
-BESIDE := --numprocesses 2 --dist loadgroup
+BESIDE := --numprocesses 2
 
 down: ## stop what `make up` started
 	@$(STOP) down

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from nbval.plugin import IPyNbCell
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from grader.spec import Lab
 
@@ -18,11 +20,15 @@ def cell_seconds(notebook: Path) -> float:
     return Lab.load(lab).cell_seconds if lab.is_file() else Lab.cell_seconds
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class _LabByLab(LoadScopeScheduling):
     """A lab's two notebooks tag the same images: these go one after the other."""
-    for item in items:
-        if isinstance(item, IPyNbCell):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return Path(nodeid.partition("::")[0]).stem
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return _LabByLab(config, log) if config.option.nbval or config.option.nbval_lax else None
 
 
 @pytest.hookimpl(wrapper=True)
