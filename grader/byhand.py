@@ -59,6 +59,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     **dict.fromkeys(("service", "listening", "loading", "metered", "spoken"), _running(LOGS)),
     **dict.fromkeys(("processes", "broods"), _running(PROCESSES)),
+    "executed": _running(PROCESSES, f"docker diff {NAME}", f"docker cp {NAME}:/app/. app.copy"),
     "any_user_run": _running(LOGS, run="--user 54321:0"),
     "powerless_run": _running(LOGS, run="--cap-drop ALL --security-opt no-new-privileges"),
     "read_only_run": _running(LOGS, run="--read-only --tmpfs /tmp"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from grader.executed import Executed
 from grader.registry import check
 from grader.results import Result, failed, passed
 from grader.stopping import KILLED, Command, Interrupted, Stopped
@@ -66,6 +67,26 @@ def _why_killed(stopped: Stopped, command: Command) -> tuple[str, int | None]:
         " add a handler, start it with --init, or name in STOPSIGNAL a signal that it knows."
     )
     return why, signal_line or line
+
+
+@check
+def unchanged(executed: Executed, *, file: str) -> Result:
+    """{file} is the course's own, byte for byte, and it is what runs"""
+    here = [(path, sha256) for path, sha256 in executed.scripts if path.endswith(f"/{file}")]
+    if not here:
+        seen = ", ".join(path for path, _ in executed.scripts[:5]) or "none"
+        return failed(
+            f"No process runs {file} (the Python files that run: {seen}). Start it with"
+            f" `python {file}`; what goes around it is up to you.",
+            scripts=[path for path, _ in executed.scripts[:20]],
+        )
+    if executed.given[file] not in [sha256 for _, sha256 in here]:
+        return failed(
+            f"{here[0][0]} is not the {file} that was given: something in the build changes it."
+            " Leave it as it is; how it is started and stopped is the Dockerfile's.",
+            path=here[0][0],
+        )
+    return passed("as it was given", path=here[0][0])
 
 
 @check
