@@ -1,4 +1,4 @@
-"""Facts about which Python file each process of a running container runs, and what is in it.
+"""Facts about which Python file each process of a running container runs, and who listens.
 
 A probe of ours in the container's process space reads the kernel's word and the file itself. It
 does not tell what else that interpreter was made to do. No verdicts here.
@@ -7,6 +7,7 @@ does not tell what else that interpreter was made to do. No verdicts here.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grader import probe
@@ -44,7 +45,28 @@ def sha256(path):
     finally:
         os.close(file)
 
-found = []
+def sockets():  # that listen on the port, as a file descriptor names them
+    found = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            with open(f"/proc/1/net/{name}") as file:
+                rows = [line.split() for line in file][1:]
+        except OSError:
+            continue
+        listening = (row for row in rows if row[3] == "0A")
+        found |= {row[9] for row in listening if int(row[1].rpartition(":")[2], 16) == ask["port"]}
+    return {f"socket:[{number}]" for number in found}
+
+def listens(here, wanted):
+    for name in os.listdir(f"{here}/fd"):
+        try:
+            if os.readlink(f"{here}/fd/{name}") in wanted:
+                return True
+        except OSError:
+            continue
+    return False
+
+found, ours = [], sockets()
 for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
     here = f"/proc/{pid}"
     try:
@@ -54,7 +76,7 @@ for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
         name = script(words) if program.startswith("python") else ""
         if pid != os.getpid() and name:
             path = os.path.join(os.readlink(f"{here}/cwd"), name)
-            found.append([path, sha256(f"{here}/root{path}")])
+            found.append([path, sha256(f"{here}/root{path}"), listens(here, ours)])
     except OSError:
         continue
 print(json.dumps({"found": found[:100]}))
@@ -62,11 +84,20 @@ print(json.dumps({"found": found[:100]}))
 
 
 @dataclass(frozen=True)
-class Executed:
-    """(path, SHA-256) of each script that runs, and the SHA-256 of the given files by name."""
+class Script:
+    """``listens``: that process holds the socket of the exercise's port."""
 
-    scripts: tuple[tuple[str, str], ...]
-    given: dict[str, str]
+    path: str
+    sha256: str
+    listens: bool
+
+
+@dataclass(frozen=True)
+class Executed:
+    """Each script that runs, and the SHA-256 of the given files by name."""
+
+    scripts: tuple[Script, ...]
+    given: Mapping[str, str]
 
 
 @fact
@@ -76,8 +107,9 @@ def executed(
     """Of the container, once its service is ready."""
     del service
     ended = when_ended(engine, container, exercise)
-    said = probe.inject(engine, container, SCRIPTS, {}, seconds=SECONDS, ended=ended, share="pid")
-    found = tuple((str(path), str(sha256)) for path, sha256 in said.get("found", ()))
+    ask = {"port": exercise.port}
+    said = probe.inject(engine, container, SCRIPTS, ask, seconds=SECONDS, ended=ended, share="pid")
+    found = tuple(Script(*row) for row in said.get("found", ()))
     given = given_files(course.app, exercise.given)
     sums = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in given.items()}
     return Executed(found, sums)

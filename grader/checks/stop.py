@@ -71,22 +71,28 @@ def _why_killed(stopped: Stopped, command: Command) -> tuple[str, int | None]:
 
 @check
 def unchanged(executed: Executed, *, file: str) -> Result:
-    """{file} is the course's own, byte for byte, and it is what runs"""
-    here = [(path, sha256) for path, sha256 in executed.scripts if path.endswith(f"/{file}")]
+    """{file} is the course's own, byte for byte, and it is what answers"""
+    running = [one.path for one in executed.scripts[:20]]
+    here = [one for one in executed.scripts if one.path.endswith(f"/{file}")]
     if not here:
-        seen = ", ".join(path for path, _ in executed.scripts[:5]) or "none"
         return failed(
-            f"No process runs {file} (the Python files that run: {seen}). Start it with"
-            f" `python {file}`; what goes around it is up to you.",
-            scripts=[path for path, _ in executed.scripts[:20]],
+            f"No process runs {file} (the Python files that run: {', '.join(running) or 'none'})."
+            f" Start it with `python {file}`; what goes around it is up to you.",
+            scripts=running,
         )
-    if executed.given[file] not in [sha256 for _, sha256 in here]:
+    if executed.given[file] not in [one.sha256 for one in here]:
         return failed(
-            f"{here[0][0]} is not the {file} that was given: something in the build changes it."
+            f"{here[0].path} is not the {file} that was given: something in the build changes it."
             " Leave it as it is; how it is started and stopped is the Dockerfile's.",
-            path=here[0][0],
+            scripts=running,
         )
-    return passed("as it was given", path=here[0][0])
+    if not any(one.listens for one in here):
+        return failed(
+            f"{file} runs, and another process answers in its place. Let it take the requests"
+            " itself.",
+            scripts=running,
+        )
+    return passed("as it was given", scripts=running)
 
 
 @check
