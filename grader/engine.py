@@ -223,6 +223,7 @@ class Engine:
         memory: int = 1_000_000_000,
         pids: int = 256,
         working_dir: str = "",
+        ports: Sequence[int] = (),
         **host: Any,
     ) -> str:
         """Create, don't start; gives the container's id. ``memory`` is in bytes, swap included.
@@ -246,6 +247,7 @@ class Engine:
                     environment=dict(environment) if environment else None,
                     user=user or None,
                     working_dir=working_dir or None,
+                    ports=list(ports) or None,
                     healthcheck=dict(healthcheck) if healthcheck else None,
                     labels=self.labels(kind),
                     host_config=config,

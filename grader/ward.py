@@ -156,6 +156,7 @@ def _create(engine: Engine, image: str, ward: str, one: Illness) -> str:
         memory=one.memory,
         pids=64,
         working_dir=one.folder,
+        ports=[one.port],
         **how,
     )
 
@@ -194,6 +195,7 @@ def admitted_anew(course: Course, run: str = "") -> tuple[str, ...]:
         if kind.startswith(f"{KIND}-") and container in mine:
             engine.remove(container)
     names = admit(engine, course)
+    engine.api.close()  # and not engine.close(), which would remove them
     start(course, exercise)
     write_template(course.workplace(exercise) / FILE, names)
     return names

@@ -86,7 +86,7 @@ def unchanged(executed: Executed, *, file: str) -> Result:
             " Leave it as it is; how it is started and stopped is the Dockerfile's.",
             scripts=running,
         )
-    if not any(one.listens for one in here):
+    if all(one.listens is False for one in here):
         return failed(
             f"{file} runs, and another process answers in its place. Let it take the requests"
             " itself.",

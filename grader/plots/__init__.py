@@ -9,19 +9,23 @@ from grader.plots.health import health_timeline, kubelet_timeline, truth_table
 from grader.plots.images import capabilities, ladder, layer_bars, startup, treemap
 from grader.plots.shm import shm_gauge
 from grader.plots.stats import live_stats
+from grader.plots.stops import exit_codes, log_lag, stop_bars
 
 __all__ = [
     "Picture",
     "capabilities",
     "context_map",
+    "exit_codes",
     "health_timeline",
     "kubelet_timeline",
     "ladder",
     "layer_bars",
     "layer_diff",
     "live_stats",
+    "log_lag",
     "shm_gauge",
     "startup",
+    "stop_bars",
     "timeline",
     "treemap",
     "truth_table",
