@@ -1,4 +1,4 @@
-"""Starts the given server at another port, for whoever looks whether it runs, and answers itself."""
+"""Starts the given server at another port, for who looks whether it runs, and answers itself."""
 
 import json
 import os
