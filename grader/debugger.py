@@ -108,20 +108,30 @@ def dev_target(
     runspec: RunSpec, builder: Builder, dockerfile: Dockerfile, engine: Engine
 ) -> DevTarget:
     """Built as `docker compose up --build` would."""
-    name = _target(engine, runspec)
+    asked = _asked(engine, runspec)
+    name = str(asked.get("target") or "")
     if name and dockerfile.stage(name) is None:
         raise SubmissionError(
             f"The Dockerfile has no stage called {name}. Name one: FROM … AS {name}."
         )
-    made = builder.make(builder.context.folder, parsed=dockerfile, target=name)
+    args = {str(k): str(v) for k, v in (asked.get("args") or {}).items() if v is not None}
+    made = builder.make(builder.context.folder, parsed=dockerfile, target=name, args=args)
     return DevTarget(engine.image(made.image), name)
 
 
-def _target(engine: Engine, spec: RunSpec) -> str:
+def _asked(engine: Engine, spec: RunSpec) -> Mapping[str, Any]:
+    """What the specification says of the build; a ``run.toml`` says nothing of it."""
     if not spec.service:
-        return TARGET
+        return {"target": TARGET}
     service = compose.resolved(engine, spec)["services"][spec.service]
-    return str(service["build"].get("target") or "") if "build" in service else TARGET
+    asked: Mapping[str, Any] = service.get("build") or {"target": TARGET}
+    if asked.get("dockerfile_inline") or asked.get("dockerfile", "Dockerfile") != "Dockerfile":
+        raise SubmissionError(
+            f"{spec.name}: one file called Dockerfile is graded. Let `build` use that one.",
+            line=spec.line("build"),
+            file=spec.name,
+        )
+    return asked
 
 
 @dataclass(frozen=True)

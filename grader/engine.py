@@ -436,6 +436,10 @@ class Engine:
             rows = self.api.containers(all=True, filters={"label": label})
         return [(c["Id"], str(c["Names"][0]).lstrip("/"), c["Labels"][label]) for c in rows]
 
+    def clear(self, kind: str) -> None:
+        """Remove what this run has made of one kind."""
+        self._remove_all({labels.RUN: self.run, labels.KIND: kind})
+
     def volume(self, name: str, *, kind: str) -> None:
         """Make an empty volume of that name, with this run's label."""
         with translated("make a volume"):

@@ -128,7 +128,7 @@ def _admitted(engine: Engine, image: str, ward: str, cause: str) -> str:
 
 def _create(engine: Engine, image: str, ward: str, one: Illness) -> str:
     for volume in one.binds:
-        engine.volume(volume, kind=KIND)
+        engine.volume(volume, kind=f"{KIND}-{ward}")
     probe = {
         "test": ["CMD-SHELL", one.probe],
         "interval": SECOND,
@@ -190,15 +190,21 @@ def admitted_anew(course: Course, run: str = "") -> tuple[str, ...]:
     exercise = course.exercise(EXERCISE)
     engine = Engine.open()
     engine.run = run or course.run(exercise.lab)
-    mine = {id_ for id_, _, value in engine.labelled(labels.RUN) if value == engine.run}
-    for container, _, kind in engine.labelled(labels.KIND):
-        if kind.startswith(f"{KIND}-") and container in mine:
-            engine.remove(container)
+    _discharge(engine)
     names = admit(engine, course)
     engine.api.close()  # and not engine.close(), which would remove them
     start(course, exercise)
     write_template(course.workplace(exercise) / FILE, names)
     return names
+
+
+def _discharge(engine: Engine) -> None:
+    """All wards of this engine's run, with their volumes."""
+    mine = {id_ for id_, _, value in engine.labelled(labels.RUN) if value == engine.run}
+    kinds = {kind for id_, _, kind in engine.labelled(labels.KIND) if id_ in mine}
+    for kind in kinds:
+        if kind.startswith(f"{KIND}-"):
+            engine.clear(kind)
 
 
 def told(names: Sequence[str]) -> str:
