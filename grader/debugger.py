@@ -30,6 +30,7 @@ PORT = 5678  # of the debugger, in the container
 TARGET = "dev"
 HOME = "/app/"  # where the code lies in the container
 ATTACH = 12  # seconds that attaching, stopping and looking may take together
+HELD = 6  # seconds that the program may take longer than its debugger
 COUNT, BRIGHTEST = 64, 16  # of the picture that is asked about
 
 _dice = random.SystemRandom()
@@ -49,9 +50,18 @@ def call(method, path, body=None):
     finally:
         link.close()
 
+def held():  # the debugger listens, and the program does not: by the kernel, without a connection
+    with open("/proc/net/tcp") as file:
+        rows = [line.split() for line in file][1:]
+    ports = {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
+    return ask["debug_port"] in ports and ask["port"] not in ports
+
 def wait():
-    end = time.monotonic() + ask["patience"]
+    end, since = time.monotonic() + ask["patience"], None
     while time.monotonic() < end:
+        since = (since or time.monotonic()) if held() else None
+        if since and time.monotonic() > since + ask["held"]:
+            return False
         try:
             if call("GET", "/ready") == 200:
                 return True
@@ -193,6 +203,7 @@ def _where(exercise: Exercise) -> dict[str, Any]:
         "debug_port": PORT,
         "patience": exercise.limits.ready_seconds,
         "attach": ATTACH,
+        "held": HELD,
     }
 
 

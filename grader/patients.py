@@ -83,7 +83,7 @@ def _running(state: Mapping[str, Any], config: Mapping[str, Any]) -> Diagnosis |
         return Diagnosis("no-such-probe", found[1])
     values = dict(str(row).partition("=")[::2] for row in config.get("Env") or ())
     if health.get("Status") == "healthy" and str(values.get("HOST")).startswith("127."):
-        return Diagnosis("loopback", f"{values['HOST']}:{values['PORT']}")
+        return Diagnosis("loopback", f"{values['HOST']}:{values.get('PORT')}")
     return None
 
 
@@ -155,17 +155,13 @@ class Ward:
 @fact
 def ward(answers: Answers, engine: Engine) -> Ward:
     """Looked up by their names, as they are now."""
-    everybody = {name: patient_of(engine, id_) for id_, name in _all(engine)}
-    found = [everybody[name] for name in answers.by_name if name in everybody]
-    wards = {one.ward for one in found}
-    names = frozenset(name for name, one in everybody.items() if one.ward in wards)
-    unknown = tuple(name for name in answers.by_name if name not in everybody)
-    return Ward(tuple(found), names, unknown)
-
-
-def _all(engine: Engine) -> list[tuple[str, str]]:
-    rows = engine.labelled(labels.KIND)
-    return [(id_, name) for id_, name, kind in rows if kind.startswith(f"{KIND}-")]
+    rows = [row for row in engine.labelled(labels.KIND) if row[2].startswith(f"{KIND}-")]
+    named = {name: id_ for id_, name, _ in rows if name in answers.by_name}
+    wards = {kind for _, name, kind in rows if name in named}
+    names = frozenset(name for _, name, kind in rows if kind in wards)
+    unknown = tuple(name for name in answers.by_name if name not in named)
+    # Only these are looked at: another ward's may be leaving just now.
+    return Ward(tuple(patient_of(engine, id_) for id_ in named.values()), names, unknown)
 
 
 def patient_of(engine: Engine, container: str) -> Patient:
