@@ -75,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--all", action="store_true", help="each exercise that you have begun")
     what.add_argument("--stale", action="store_true", help="what was passed before a change")
 
+    command("patients", _patients, "make the ill containers of lab 09 anew")
+
     one = command("progress", _progress, "what was done so far, exercise by exercise")
     one.add_argument("--merge", type=Path, metavar="FILE", help="add another machine's progress")
     one.add_argument("--format", choices=FORMATS, default="text")
@@ -161,6 +163,12 @@ def _check(options: argparse.Namespace) -> int:
     if options.exercise:
         return check_command(options.exercise)
     return recheck_command(stale=options.stale)
+
+
+def _patients(_: argparse.Namespace) -> int:
+    from grader.ward import patients_command
+
+    return patients_command()
 
 
 def _hint(options: argparse.Namespace) -> int:

@@ -23,16 +23,21 @@ NO_MODEL = "--env MODEL_PATH=/etc/hostname"
 KEY = "/tmp/key.txt"  # outside of the build's context
 # In seconds what takes a minute otherwise, and without mercy at the start.
 SOON = "--health-interval 1s --health-start-period 1s --health-retries 1"
+COMPOSED = "docker compose ps --all --quiet | xargs docker inspect --format"
 EDITED = "echo '# edited' >> app/main.py"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``run`` are the options of `docker run`, None where no container runs; then ``look``."""
+    """``run`` are the options of `docker run`, None where no container runs; then ``look``.
+
+    ``compose`` says that ``look`` is all there is to do: Compose builds and starts.
+    """
 
     run: str | None
     look: tuple[str, ...]
     command: str = ""
+    compose: bool = False
 
 
 def _running(*look: str, run: str = "", command: str = "") -> Recipe:
@@ -41,6 +46,10 @@ def _running(*look: str, run: str = "", command: str = "") -> Recipe:
 
 def _image(*look: str) -> Recipe:
     return Recipe(None, look)
+
+
+def _compose(*look: str) -> Recipe:
+    return Recipe(None, (*look, "docker compose down"), compose=True)
 
 
 # By the facts that checks ask for. The first that a check asks for decides.
@@ -59,6 +68,18 @@ RECIPES: dict[str, Recipe] = {
     ),
     **dict.fromkeys(("service", "listening", "loading", "metered", "spoken"), _running(LOGS)),
     **dict.fromkeys(("processes", "broods"), _running(PROCESSES)),
+    "executed": _running(PROCESSES, f"docker diff {NAME}", f"docker cp {NAME}:/app/. app.copy"),
+    "debugged": _compose(
+        "docker compose up --build --detach",
+        "sleep 3",
+        "docker compose logs",
+        "docker compose top",
+        "curl --silent --include localhost:8000/ready",
+    ),
+    "published": _compose(
+        "docker compose create --build",
+        f"{COMPOSED} '{{{{json .HostConfig.PortBindings}}}}'",
+    ),
     "any_user_run": _running(LOGS, run="--user 54321:0"),
     "powerless_run": _running(LOGS, run="--cap-drop ALL --security-opt no-new-privileges"),
     "read_only_run": _running(LOGS, run="--read-only --tmpfs /tmp"),
@@ -94,6 +115,8 @@ def commands(exercise: Exercise, item: Item, line: int | None) -> tuple[str, ...
 
 def lines(exercise: Exercise, recipe: Recipe) -> Sequence[str]:
     """One recipe, from the build to the removal."""
+    if recipe.compose:
+        return recipe.look
     secret = f" --secret id={exercise.secret},src={KEY}" if exercise.secret else ""
     key = [f"echo not-a-real-key > {KEY}"] if secret else []
     build = f"docker build --tag {NAME}{secret} ."

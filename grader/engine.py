@@ -222,6 +222,8 @@ class Engine:
         network: str = "none",
         memory: int = 1_000_000_000,
         pids: int = 256,
+        working_dir: str = "",
+        ports: Sequence[int] = (),
         **host: Any,
     ) -> str:
         """Create, don't start; gives the container's id. ``memory`` is in bytes, swap included.
@@ -244,6 +246,8 @@ class Engine:
                     entrypoint=list(entrypoint) if entrypoint is not None else None,
                     environment=dict(environment) if environment else None,
                     user=user or None,
+                    working_dir=working_dir or None,
+                    ports=list(ports) or None,
                     healthcheck=dict(healthcheck) if healthcheck else None,
                     labels=self.labels(kind),
                     host_config=config,
@@ -425,6 +429,21 @@ class Engine:
         with translated("measure its containers"):
             rows = self.api.containers(size=True, filters=filters)
         return {c["Id"]: int(c.get("SizeRw") or 0) for c in rows if c["Id"] in self._students}
+
+    def labelled(self, label: str) -> list[tuple[str, str, str]]:
+        """(id, name, the label's value) of every container that has that label."""
+        with translated("list containers"):
+            rows = self.api.containers(all=True, filters={"label": label})
+        return [(c["Id"], str(c["Names"][0]).lstrip("/"), c["Labels"][label]) for c in rows]
+
+    def clear(self, kind: str) -> None:
+        """Remove what this run has made of one kind."""
+        self._remove_all({labels.RUN: self.run, labels.KIND: kind})
+
+    def volume(self, name: str, *, kind: str) -> None:
+        """Make an empty volume of that name, with this run's label."""
+        with translated("make a volume"):
+            self.api.create_volume(name, labels=self.labels(kind))
 
     def remove(self, container: str) -> None:
         """Remove it with its anonymous volumes, running or not; gone already is fine."""

@@ -168,11 +168,15 @@ def live(course: Course, cancel: threading.Event) -> Grade:
     """The real grader. Raises EngineError at once when there is nothing to grade on."""
     from grader.grade import grade
     from grader.host.connection import connect
+    from grader.solver import solved
 
     connection = connect()
-    return lambda exercise, folder: grade(
-        exercise, folder, connection, course=course, cancel=cancel, static=False
-    )
+
+    def graded(exercise: Exercise, folder: Path) -> Report:
+        with solved(folder, connection, course) as laid:
+            return grade(exercise, laid, connection, course=course, cancel=cancel, static=False)
+
+    return graded
 
 
 def _load(course: Course, names: Sequence[str]) -> tuple[list[Lab], list[Fault]]:

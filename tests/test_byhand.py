@@ -40,6 +40,9 @@ def test_every_recipe_is_of_a_fact_that_exists() -> None:
         ("04-health/truthful-probe", "health.fails_frozen", "docker kill --signal STOP mine"),
         ("04-health/truthful-probe", "health.waits", "--env LOAD_DELAY_S=6"),
         ("03-build-optimization/context", "context.nothing_else", "RUN find /sent"),
+        ("09-debugging/graceful-stop", "stop.graceful", "time docker stop mine"),
+        ("09-debugging/safe-debug", "debug.loopback", ".HostConfig.PortBindings"),
+        ("09-debugging/safe-debug", "debug.serves", "docker compose up"),
         ("03-build-optimization/dont-reinstall", "edit.keeps_dependencies", "mine:2"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from grader.executed import Executed
 from grader.registry import check
 from grader.results import Result, failed, passed
 from grader.stopping import KILLED, Command, Interrupted, Stopped
@@ -66,6 +67,32 @@ def _why_killed(stopped: Stopped, command: Command) -> tuple[str, int | None]:
         " add a handler, start it with --init, or name in STOPSIGNAL a signal that it knows."
     )
     return why, signal_line or line
+
+
+@check
+def unchanged(executed: Executed, *, file: str) -> Result:
+    """{file} is the course's own, byte for byte, and it is what answers"""
+    running = [one.path for one in executed.scripts[:20]]
+    here = [one for one in executed.scripts if one.path.endswith(f"/{file}")]
+    if not here:
+        return failed(
+            f"No process runs {file} (the Python files that run: {', '.join(running) or 'none'})."
+            f" Start it with `python {file}`; what goes around it is up to you.",
+            scripts=running,
+        )
+    if executed.given[file] not in [one.sha256 for one in here]:
+        return failed(
+            f"{here[0].path} is not the {file} that was given: something in the build changes it."
+            " Leave it as it is; how it is started and stopped is the Dockerfile's.",
+            scripts=running,
+        )
+    if all(one.listens is False for one in here):
+        return failed(
+            f"{file} runs, and another process answers in its place. Let it take the requests"
+            " itself.",
+            scripts=running,
+        )
+    return passed("as it was given", scripts=running)
 
 
 @check

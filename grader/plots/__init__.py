@@ -10,11 +10,13 @@ from grader.plots.images import capabilities, ladder, layer_bars, startup, treem
 from grader.plots.latency import latencies
 from grader.plots.shm import shm_gauge
 from grader.plots.stats import live_stats
+from grader.plots.stops import exit_codes, log_lag, stop_bars
 
 __all__ = [
     "Picture",
     "capabilities",
     "context_map",
+    "exit_codes",
     "health_timeline",
     "kubelet_timeline",
     "ladder",
@@ -22,8 +24,10 @@ __all__ = [
     "layer_bars",
     "layer_diff",
     "live_stats",
+    "log_lag",
     "shm_gauge",
     "startup",
+    "stop_bars",
     "timeline",
     "treemap",
     "truth_table",

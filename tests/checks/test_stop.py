@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from grader.checks import stop
+from grader.executed import Executed, Script
 from grader.results import Outcome
 from grader.stopping import Command, First, Interrupted, Stopped
 
@@ -96,6 +97,29 @@ def test_a_long_command_does_not_fill_the_report() -> None:
     result = stop.graceful(seen, COMMAND, max_seconds=2)
     assert len(result.message) < 600
     assert len(str(result.evidence)) < 300
+
+
+OURS = Script("/app/serve.py", "aa", listens=True)
+UNCHANGED = [
+    ("as it was given", (OURS,), P, "as it was given"),
+    ("beside another one", (Script("/app/entry.py", "cc", listens=False), OURS), P, ""),
+    ("where nobody can tell who listens", (replace(OURS, listens=None),), P, ""),
+    ("changed", (replace(OURS, sha256="bb"),), F, "is not the serve.py that was given"),
+    ("not run", (Script("/app/entry.py", "cc", listens=True),), F, "/app/entry.py"),
+    ("nothing in Python runs", (), F, "none"),
+    ("another name that ends so", (Script("/app/my-serve.py", "aa", listens=True),), F, "No proc"),
+    ("for show", (replace(OURS, listens=False),), F, "another process answers"),
+    ("twice, one of them for show", (replace(OURS, listens=False), OURS), P, ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("scripts", "outcome", "words"), [u[1:] for u in UNCHANGED], ids=[u[0] for u in UNCHANGED]
+)
+def test_unchanged(scripts: tuple[Script, ...], outcome: Outcome, words: str) -> None:
+    result = stop.unchanged(Executed(scripts, {"serve.py": "aa"}), file="serve.py")
+    assert result.outcome is outcome
+    assert words in result.message
 
 
 ANSWERED = Interrupted(200, whole=True, error="", exit_code=0, ended=True, logged=True)
