@@ -122,8 +122,8 @@ def _with(value: str, builder: Builder, dockerfile: Dockerfile) -> Flavour:
 def unknown_flavour(build: Build, builder: Builder, dockerfile: Dockerfile) -> Refused:
     """Built with a value that is drawn anew for each run, so that none can be prepared for."""
     value = f"{secrets.choice(ODD)}{secrets.token_hex(3)}"
-    how = {"args": {ARGUMENT: value}}
-    made = builder.tried(builder.context.folder, parsed=dockerfile, **how)
+    args = {ARGUMENT: value}
+    made = builder.tried(builder.context.folder, parsed=dockerfile, args=args)
     if made.image:
         return Refused(value, built=True)
     error = builder.judge.error(made, builder.exercise.limits)

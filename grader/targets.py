@@ -55,7 +55,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Tried:
     """``--target test`` after three edits: a comment, a fault of the program, a test that fails."""
 
     comment: Attempt
@@ -84,16 +84,16 @@ def _target(name: str, builder: Builder, dockerfile: Dockerfile) -> Flavour:
 
 
 @fact
-def tested(targets: Targets, builder: Builder, dockerfile: Dockerfile) -> Tested:
+def tested(targets: Targets, builder: Builder, dockerfile: Dockerfile) -> Tried:
     """Does the test stage stop for what is wrong, and for nothing else?"""
     given = builder.context.folder
     kinds = edits((given / PROGRAM).read_text(), (given / TESTS).read_text())
     folders = (_edited(builder, kind, files) for kind, files in kinds.items())
-    return Tested(*(_attempt(TEST, folder, builder, dockerfile) for folder in folders))
+    return Tried(*(_attempt(TEST, folder, builder, dockerfile) for folder in folders))
 
 
 @fact
-def gated(tested: Tested, builder: Builder, dockerfile: Dockerfile) -> Gated:
+def gated(tested: Tried, builder: Builder, dockerfile: Dockerfile) -> Gated:
     """Does the image that is shipped depend on the tests? The same two folders, built once more."""
     folders = (tested.comment.folder, tested.program.folder)
     return Gated(*(_attempt(PROD, folder, builder, dockerfile) for folder in folders))

@@ -94,14 +94,15 @@ def unknown(unknown_flavour: Refused) -> Result:
 @check
 def smaller(development: Flavour, production: Flavour) -> Result:
     """The production flavour is the smaller one"""
-    sizes = {"production": production.image.size, "development": development.image.size}
-    seen = " and ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items())
-    if production.image.size < development.image.size:
-        return passed(seen, **sizes)
+    small, big = production.image.size, development.image.size
+    seen = f"production {small / 1e6:.1f} MB and development {big / 1e6:.1f} MB"
+    if small < big:
+        return passed(seen, production=small, development=big)
     return failed(
         f"{seen}. What a later RUN removes still lies in the layer below: do not install it in the"
         " first place.",
-        **sizes,
+        production=small,
+        development=big,
     )
 
 

@@ -9,7 +9,7 @@ from grader.flavours import Flavour
 from grader.rebuilds import Installed
 from grader.registry import check
 from grader.results import Result, failed, passed
-from grader.targets import TESTS, Gated, Targets, Tested
+from grader.targets import TESTS, Gated, Targets, Tried
 
 
 @check
@@ -80,7 +80,7 @@ def shared(targets: Targets, installed: Installed) -> Result:
 
 
 @check
-def test_runs(tested: Tested) -> Result:
+def test_runs(tested: Tried) -> Result:
     """--target test stops when the program is wrong or a test fails, and only then"""
     if not tested.comment.built:
         return failed(
