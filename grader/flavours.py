@@ -27,6 +27,7 @@ DEVELOPMENT, PRODUCTION = "development", "production"
 ODD = ("preview", "qa", "staging", "production-", "development-")  # how an unknown value begins
 # A file of Python code right where packages are installed, or anywhere in a folder there.
 _MODULE = re.compile(r"/(?:site|dist)-packages/([^/.]+)(?:\.py|/(?:[^/]+/)*[^/]+\.py)$")
+_PROGRAM = re.compile(r"/s?bin/([^/]+)$")  # where a PATH leads to, and not a package's own scripts
 KEPT = ("Cmd", "Entrypoint", "Env", "User", "WorkingDir")  # of a configuration, what is compared
 
 
@@ -77,15 +78,19 @@ def flavour(name: str, image: Image, files: Iterable[File]) -> Flavour:
     rows = list(files)
     paths = frozenset(f.path for f in rows if f.kind in (REGULAR, HARD_LINK))
     code = (_MODULE.search(f.path) for f in rows if f.kind == REGULAR and f.size)
-    programs = (f for f in rows if f.kind == REGULAR and f.size and f.mode & 0o111)
+    programs = (_PROGRAM.search(f.path) for f in rows if _is_program(f))
     return Flavour(
         name,
         image,
         packages={normal(n): version for n, version, _ in distributions(sorted(paths))},
         modules=frozenset(map(normal, {m[1] for m in code if m})),
-        programs=frozenset(f.path.rpartition("/")[2] for f in programs),
+        programs=frozenset(m[1] for m in programs if m),
         paths=paths,
     )
+
+
+def _is_program(file: File) -> bool:
+    return file.kind == REGULAR and bool(file.size and file.mode & 0o111)
 
 
 def looked_at(engine: Engine, name: str, made: Build) -> Flavour:

@@ -61,6 +61,9 @@ def test_a_package_is_there_with_its_module(code: File, has: bool) -> None:
         (file("/usr/bin/less", mode=0o755, size=0), []),
         (file("/usr/bin/less", mode=0o777, kind=SYMLINK), []),
         (file("/usr/bin/lesspipe", mode=0o755), []),
+        (file("/opt/venv/bin/less", mode=0o755), ["less"]),
+        (file("/usr/sbin/less", mode=0o755), ["less"]),
+        (file("/var/lib/dpkg/info/less", mode=0o755), []),
     ],
 )
 def test_a_program_is_a_file_that_can_be_run(program: File, found: list[str]) -> None:
