@@ -24,6 +24,8 @@ KEY = "/tmp/key.txt"  # outside of the build's context
 # In seconds what takes a minute otherwise, and without mercy at the start.
 SOON = "--health-interval 1s --health-start-period 1s --health-retries 1"
 COMPOSED = "docker compose ps --all --quiet | xargs docker inspect --format"
+TRIGGERS = f"docker image inspect --format '{{{{json .Config.OnBuild}}}}' {NAME}"
+BROKEN = "echo 'ready = live' >> app/main.py"
 EDITED = "echo '# edited' >> app/main.py"
 
 
@@ -66,6 +68,25 @@ RECIPES: dict[str, Recipe] = {
         ("edited", "installed_then"),
         _image(EDITED, f"docker build --tag {NAME}:2 .", f"docker history {NAME}:2"),
     ),
+    "unknown_flavour": _image("docker build --build-arg ENV=developement ."),
+    **dict.fromkeys(
+        ("development", "production"),
+        _image(
+            f"docker build --tag {NAME}:dev --build-arg ENV=development .",
+            f"docker run --rm {NAME}:dev env",
+            f"docker run --rm {NAME}:dev python -m pip list",
+        ),
+    ),
+    "targets": _image(
+        f"docker build --tag {NAME}:dev --target dev .",
+        f"docker image inspect --format '{{{{json .RootFS.Layers}}}}' {NAME} {NAME}:dev",
+        f"docker run --rm {NAME}:dev python -m pip list",
+    ),
+    **dict.fromkeys(
+        ("tested", "gated"),
+        _image(BROKEN, "docker build --target test .", "docker build --target prod ."),
+    ),
+    **dict.fromkeys(("parent", "child", "grandchild", "edited_child"), _image(TRIGGERS)),
     **dict.fromkeys(("service", "listening", "loading", "metered", "spoken"), _running(LOGS)),
     **dict.fromkeys(("processes", "broods"), _running(PROCESSES)),
     "executed": _running(PROCESSES, f"docker diff {NAME}", f"docker cp {NAME}:/app/. app.copy"),
