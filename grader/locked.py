@@ -72,8 +72,7 @@ def guarded(
     """The service while it is locked down. Raises SubmissionError when it does not get ready."""
     pool = reference.answers("baseline")
     drawn = secrets.SystemRandom().sample(pool, min(ASKED, len(pool)))
-    _limit(engine, confined, exercise)
-    _start(engine, confined)
+    begin(engine, confined, exercise)
     service = running.service(Questions(tuple(drawn)), confined.container, engine, exercise)
     return Guarded(confined.container, service, engine.logs(confined.container, tail=TAIL))
 
@@ -94,6 +93,12 @@ def inside(guarded: Guarded, engine: Engine) -> Peek:
 def guarded_health(guarded: Guarded, engine: Engine) -> Health:
     """What the image's HEALTHCHECK says of it, once it has answered."""
     return running.health_of(engine, guarded.container, running.HEALTH_SECONDS)
+
+
+def begin(engine: Engine, confined: Confined, exercise: Exercise) -> None:
+    """Start it, with a limit wherever it has none. Raises by whose failure it was."""
+    _limit(engine, confined, exercise)
+    _start(engine, confined)
 
 
 def _limit(engine: Engine, confined: Confined, exercise: Exercise) -> None:

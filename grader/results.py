@@ -79,8 +79,8 @@ def skipped(message: str, **evidence: object) -> Result:
     return Result(Outcome.SKIP, message, evidence=evidence)
 
 
-def unmeasurable(message: str) -> Result:
-    return Result(Outcome.SKIP, message, measurable=False)
+def unmeasurable(message: str, **evidence: object) -> Result:
+    return Result(Outcome.SKIP, message, evidence=evidence, measurable=False)
 
 
 def errored(message: str, **evidence: object) -> Result:
