@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from grader import locked, probe, running
@@ -97,10 +97,10 @@ class Node:
 
 @dataclass(frozen=True)
 class OnCpu:
-    """The service in a container without any GPU: its answer, and its HEALTHCHECK's word."""
+    """The service in a container without any GPU, ready, and what it answers there."""
 
+    container: str
     reply: Reply
-    health: Health = field(default_factory=lambda: Health(None))
 
 
 def asked(host: Mapping[str, Any]) -> tuple[Asked, ...]:
@@ -202,14 +202,12 @@ def gpu_nodes(on_gpu: OnGpu, engine: Engine) -> tuple[Node, ...]:
     return tuple(Node(int(minor), bool(real)) for minor, real in said["nodes"])
 
 
-@timed
 @fact
 def said_on_gpu(on_gpu: OnGpu, engine: Engine, exercise: Exercise) -> Reply:
     """What the service answers while it has its GPUs."""
     return _ask(engine, on_gpu.container, exercise)
 
 
-@timed
 @fact
 def on_cpu(image: Image, engine: Engine, exercise: Exercise) -> OnCpu:
     """The same image without a GPU. Raises SubmissionError when it does not get ready."""
@@ -217,8 +215,14 @@ def on_cpu(image: Image, engine: Engine, exercise: Exercise) -> OnCpu:
     # An engine whose default runtime is NVIDIA's goes by the image's own variable.
     nothing = {"NVIDIA_VISIBLE_DEVICES": "void"}
     made = running.start(image, engine, exercise, healthcheck=numbers, environment=nothing)
-    reply = _ask(engine, made, exercise)
-    return OnCpu(reply, running.health_of(engine, made, running.HEALTH_SECONDS))
+    return OnCpu(made, _ask(engine, made, exercise))
+
+
+@timed
+@fact
+def health_on_cpu(on_cpu: OnCpu, engine: Engine) -> Health:
+    """What its HEALTHCHECK says there, once it has answered."""
+    return running.health_of(engine, on_cpu.container, running.HEALTH_SECONDS)
 
 
 def _ask(engine: Engine, container: str, exercise: Exercise) -> Reply:

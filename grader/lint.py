@@ -251,7 +251,7 @@ def _met(exercise: Exercise, report: Report) -> set[tuple[str, str]]:
 
 def _judged(job: Job, report: Report, where: str) -> list[Fault]:
     """What is wrong with a report. What was not measured proves nothing either way."""
-    left_out = {r.id for r in report.results if not r.measurable and r.evidence.get("lacks")}
+    left_out = {r.id for r in report.results if r.lacks}
     rest = tuple(r for r in report.results if r.id not in left_out)
     machine = [r for r in rest if r.outcome is Outcome.ERROR or not r.measurable]
     if machine:

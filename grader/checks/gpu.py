@@ -15,7 +15,7 @@ from grader.locked import Confined
 from grader.look import File
 from grader.registry import check
 from grader.results import Result, failed, passed
-from grader.running import Reply
+from grader.running import Health, Reply
 
 VARIABLE = "NVIDIA_VISIBLE_DEVICES"
 KEYS = ("deploy", "gpus", "device", "devices", "environment", "env")
@@ -131,7 +131,7 @@ def used(said_on_gpu: Reply, on_gpu: OnGpu) -> Result:
 
 @check
 def falls_back(on_cpu: OnCpu) -> Result:
-    """Without a GPU the service gets ready all the same, is healthy, and says cpu"""
+    """Without a GPU the service gets ready all the same, and says cpu"""
     if wrong := _no_answer(on_cpu.reply):
         return failed(wrong)
     said = devices_said(on_cpu.reply) or ()
@@ -140,12 +140,20 @@ def falls_back(on_cpu: OnCpu) -> Result:
             f"Without a GPU it says {', '.join(said) or 'nothing'} instead of cpu: what it says is"
             " not what it computes on. Let `choose` ask whether there is one."
         )
-    if on_cpu.health.status not in (None, "healthy"):
-        return failed(
-            f"It answers on the CPU, yet its HEALTHCHECK says {on_cpu.health.status}."
-            f" {on_cpu.health.log.strip()}"
-        )
     return passed("cpu")
+
+
+@check
+def healthy(health_on_cpu: Health) -> Result:
+    """Without a GPU its HEALTHCHECK calls it healthy"""
+    if health_on_cpu.status == "healthy":
+        return passed("healthy")
+    if health_on_cpu.status is None:
+        return failed("The image has no HEALTHCHECK. Leave the starter's in.")
+    return failed(
+        f"It answers on the CPU, yet its HEALTHCHECK says {health_on_cpu.status}. The probe said:"
+        f" {health_on_cpu.log.strip()[-300:] or 'nothing'}"
+    )
 
 
 def _no_answer(reply: Reply) -> str:
