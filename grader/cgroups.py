@@ -153,6 +153,16 @@ def kill(name: str, root: Path = ROOT, timeout: float = 5) -> None:
         time.sleep(0.02)
 
 
+def holds(name: str, root: Path = ROOT) -> bool:
+    """Whether any process runs in a group, or below it."""
+    top = (root if version(root) == 2 else root / "pids") / name.strip("/")
+    for file in top.rglob("cgroup.procs"):
+        with suppress(OSError):
+            if file.read_text().split():
+                return True
+    return False
+
+
 def remove(name: str, root: Path = ROOT) -> None:
     """Remove a group that holds no process any more, and those below it, in every hierarchy."""
     trees = [root] if version(root) == 2 else [p for p in root.glob("*/") if p.is_dir()]

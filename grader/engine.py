@@ -509,5 +509,7 @@ def _command_at_fault(why: str) -> bool:
 
 
 def _gpu(info: Mapping[str, Any]) -> str:
-    """``nvidia`` or ``none``, by the runtimes that the daemon has."""
+    """``simulated``, ``nvidia`` or ``none``, by what the daemon tells of itself."""
+    if labels.SIMULATED_GPU in (info.get("Labels") or ()):
+        return "simulated"
     return "nvidia" if "nvidia" in (info.get("Runtimes") or {}) else "none"

@@ -47,4 +47,11 @@ class EngineError(GraderError):
 
 
 class NotMeasurable(GraderError):
-    """This machine cannot measure it (static mode, no GPU): a skip that says why."""
+    """This machine cannot measure it (static mode, no GPU): a skip that says why.
+
+    ``lacks`` is what a lab may need (``spec.NEEDS``) and this machine hasn't got.
+    """
+
+    def __init__(self, message: str, *, lacks: str = "") -> None:
+        super().__init__(message)
+        self.lacks = lacks

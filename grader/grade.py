@@ -244,7 +244,7 @@ def _by_hand(exercise: Exercise, item: Item, result: Result) -> dict[str, list[s
 def _explained(item: Item, error: BaseException | None, told: dict[int, str]) -> Result:
     first = told.setdefault(id(error), item.id)
     if isinstance(error, NotMeasurable):
-        return unmeasurable(str(error))
+        return unmeasurable(str(error), **({"lacks": error.lacks} if error.lacks else {}))
     if isinstance(error, SubmissionError):
         if first != item.id:
             return skipped(f"Needs what failed in {first}.")

@@ -255,12 +255,17 @@ def _met(exercise: Exercise, report: Report) -> set[tuple[str, str]]:
 
 def _judged(job: Job, report: Report, where: str) -> list[Fault]:
     """What is wrong with a report. What was not measured proves nothing either way."""
-    machine = [r for r in report.results if r.outcome is Outcome.ERROR or not r.measurable]
+    left_out = {r.id for r in report.results if r.lacks}
+    rest = tuple(r for r in report.results if r.id not in left_out)
+    machine = [r for r in rest if r.outcome is Outcome.ERROR or not r.measurable]
     if machine:
         return [
             Fault(where, f"{r.id} was not measured: {r.message}", machine=True) for r in machine
         ]
-    return [Fault(where, what) for what in job.judge(report)]
+    seen = replace(report, results=rest)
+    if job.fails and job.fails <= left_out:
+        return [Fault(where, f"also fails {_told(r)}") for r in _failed(seen)]
+    return [Fault(where, what) for what in job.judge(seen)]
 
 
 def _full_marks(report: Report) -> list[str]:

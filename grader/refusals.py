@@ -69,6 +69,7 @@ _MODES = "cached consistent delegated nocopy private ro rprivate rw z Z"
 MODES = frozenset(_MODES.split())
 SOCKETS = ("/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock")
 TRUE = ("true", "yes", "on", "1", "y")
+_GPU = re.compile(r"nvidia\.com/gpu=[\w-]+")
 _REMOTE = re.compile(r"^[\w.-]+@|://|^(?:github|gitlab|bitbucket)\.|\.git(?:$|#)")
 
 
@@ -336,12 +337,17 @@ def _privileged(key: str, value: Any) -> str:
 
 def _run(data: Any, paths: _Paths) -> Iterator[Refusal]:
     for key, value in _table(data).items():
-        if key in NEVER and value not in (False, [], ""):
+        if key in NEVER and value not in (False, [], "") and not _is_gpu(key, value):
             yield Refusal((key,), _never(key))
             continue
         for at, one in enumerate(_list(value)):
             if why := _flag(key, one, paths):
                 yield Refusal((key, at) if isinstance(value, list) else (key,), why)
+
+
+def _is_gpu(key: str, value: Any) -> bool:
+    """A GPU by its CDI name: the same as --gpus, and no device of the student's choice."""
+    return key == "device" and all(_GPU.fullmatch(str(one)) for one in _list(value))
 
 
 def _flag(key: str, one: Any, paths: _Paths) -> str:

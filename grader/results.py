@@ -55,6 +55,11 @@ class Result:
         return f"{self.file}:{self.line}" if self.line else ""
 
     @property
+    def lacks(self) -> str:
+        """What this machine hasn't got and the check needs (a GPU); "" where it was measured."""
+        return "" if self.measurable else str(self.evidence.get("lacks", ""))
+
+    @property
     def observed(self) -> str:
         """All that was seen: what a program printed may stand in the evidence only."""
         said = (str(value) for key, value in self.evidence.items() if key != BY_HAND)
@@ -79,8 +84,8 @@ def skipped(message: str, **evidence: object) -> Result:
     return Result(Outcome.SKIP, message, evidence=evidence)
 
 
-def unmeasurable(message: str) -> Result:
-    return Result(Outcome.SKIP, message, measurable=False)
+def unmeasurable(message: str, **evidence: object) -> Result:
+    return Result(Outcome.SKIP, message, evidence=evidence, measurable=False)
 
 
 def errored(message: str, **evidence: object) -> Result:

@@ -50,6 +50,11 @@ def announced(folder: Path) -> Iterator[Callable[[], bool]]:
             mine.unlink()
 
 
+def any_at_work(folder: Path) -> bool:
+    """Whether somebody has announced a run there that goes on."""
+    return any(_at_work(path) for path in folder.glob("*"))
+
+
 def _at_work(path: Path) -> bool:
     if not is_over(path.name.replace(SEPARATOR, "/")):
         return True

@@ -26,7 +26,9 @@ from grader.yamls import Doc, Where
 RUN = "run.toml"
 COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 SECONDS = 60  # for one call of the client
-_LISTS = "add-host cap-add cap-drop env env-file expose group-add mount security-opt tmpfs ulimit"
+_LISTS = (
+    "add-host cap-add cap-drop device env env-file expose group-add mount security-opt tmpfs ulimit"
+)
 _VALUES = """
 cpu-shares cpus cpuset-cpus entrypoint gpus hostname ipc memory memory-reservation memory-swap
 memory-swappiness pid pids-limit shm-size stop-signal stop-timeout user userns uts workdir"""

@@ -463,6 +463,15 @@ def test_a_fact_may_say_itself_that_it_cannot_be_measured_here(
     assert outcomes(report) == {"a": P, "b": S}
     assert report.max_points == 1
     assert report.results[1].message == "no GPU here"
+    assert report.results[1].lacks == ""
+
+
+def test_what_this_machine_lacks_is_told_beside_it(
+    engine: FakeEngine, fact: Callable[..., None]
+) -> None:
+    fact("made_gpu", raising(NotMeasurable("no GPU here", lacks="gpu")))
+    (row,) = report_of(item("b", facts=("made_gpu",), points=5)).results
+    assert (row.lacks, row.evidence) == ("gpu", {"lacks": "gpu"})
 
 
 # -- stopping -------------------------------------------------------------------------------------

@@ -288,6 +288,45 @@ def test_the_machines_fault_is_not_the_courses(
     assert all(f.machine for f in faults)
 
 
+LACKING = {"lacks": "gpu"}
+
+
+@pytest.mark.parametrize("id_", ["image.size", "build.succeeds"])
+def test_what_this_machine_lacks_is_left_out_of_the_proof(course: Course, id_: str) -> None:
+    """The wrong answer fails image.size, or that can't be seen here: both are no fault."""
+
+    def lacking(full: Report) -> Report:
+        rows = tuple(
+            replace(r, outcome=Outcome.SKIP, measurable=False, evidence=LACKING)
+            if r.id == id_
+            else r
+            for r in full.results
+        )
+        return replace(full, results=rows)
+
+    assert lint(course, grade=lambda *asked: lacking(honest(*asked))) == []
+
+
+def test_a_wrong_answer_must_fail_nothing_else_where_its_own_row_is_left_out(
+    course: Course,
+) -> None:
+    def grade(exercise: Exercise, folder: Path) -> Report:
+        full = honest(exercise, folder)
+        if folder.name != "purge-later":
+            return full
+        rows = tuple(
+            replace(r, outcome=Outcome.SKIP, measurable=False, evidence=LACKING)
+            if r.id == "image.size"
+            else replace(r, outcome=Outcome.FAIL)
+            for r in full.results
+        )
+        return replace(full, results=rows)
+
+    faults = lint(course, grade=grade)
+    assert faults
+    assert all("also fails" in str(fault) for fault in faults)
+
+
 def test_what_the_machine_failed_is_tried_once_more_and_alone(course: Course) -> None:
     turns, order = iter([report({"image.size": ERROR}), report(SIZE)]), list[object]()
     faults = lint(course, grade=graded(purge_later=lambda: next(turns)), tell=order.append)

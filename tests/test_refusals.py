@@ -70,6 +70,8 @@ REFUSED = [
     ("extends: {file: other.yaml, service: a}", "extends"),
     # devices, capabilities, and what else keeps a container apart
     ("devices: [/dev/kvm:/dev/kvm]", "devices"),
+    ("volumes: ['/dev/nvidia0:/dev/nvidia0']", "outside"),
+    ("runtime: nvidia", "runtime"),
     ("device_cgroup_rules: ['c 1:3 mr']", "devices"),
     ("cap_add: [SYS_ADMIN]", "SYS_ADMIN"),
     ("cap_add: [cap_sys_ptrace]", "SYS_PTRACE"),
@@ -249,6 +251,10 @@ FLAGS = [
     ("userns", "host", "userns: host"),
     ("cgroupns", "host", "cgroupns: host"),
     ("device", ["/dev/kvm"], "device"),
+    ("device", ["/dev/nvidia0"], "device"),
+    ("device", ["nvidia.com/gpu=0", "/dev/kvm"], "device"),
+    ("device", ["nvidia.com/gpu=0:/dev/x"], "device"),
+    ("device", "vendor.org/disk=0", "device"),
     ("device-cgroup-rule", ["c 1:3 mr"], "device"),
     ("cap-add", ["SYS_ADMIN"], "SYS_ADMIN"),
     ("cap-add", "ALL", "ALL"),
@@ -278,6 +284,11 @@ def test_run_refuses(key: str, value: object, words: str) -> None:
     with pytest.raises(SubmissionError, match=r"^run\.toml, line 7: ") as caught:
         refuse_run(Doc("run.toml", ({key: value},), {(0, (key,)): 7}))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["nvidia.com/gpu=0", ["nvidia.com/gpu=0", "nvidia.com/gpu=all"]])
+def test_run_takes_a_gpu_by_its_name(value: object) -> None:
+    refuse_run(Doc("run.toml", ({"device": value},)))
 
 
 def test_run_takes() -> None:

@@ -54,6 +54,22 @@ _TABLE: tuple[tuple[str, Card], ...] = (
         ),
     ),
     (
+        r"device error: .*unknown device",
+        Card(
+            "unknown-gpu",
+            "There is no GPU of that number or UUID.",
+            "See which there are: `docker run --rm --gpus all IMAGE nvidia-smi -L`.",
+        ),
+    ),
+    (
+        r"cannot set both Count and DeviceIDs",
+        Card(
+            "gpu-ids-unquoted",
+            "The comma between two GPUs was read as one between two options of `--gpus`.",
+            "Quote the list twice, for the shell and for Docker: --gpus '\"device=0,1\"'.",
+        ),
+    ),
+    (
         (
             r"could not select device driver|nvidia-container-cli|unknown runtime.*nvidia"
             r"|unresolvable CDI devices"

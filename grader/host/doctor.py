@@ -17,7 +17,8 @@ from typing import Any
 from grader import labels
 from grader.console import Console
 from grader.errors import EngineError
-from grader.host import images, modes, recipes, registry, tools, trust
+from grader.host import gpu as simulator
+from grader.host import gpus, images, modes, recipes, registry, tools, trust
 from grader.host.bridge import Bridge, bridge_works
 from grader.host.cards import card
 from grader.host.client import call, docker
@@ -175,8 +176,20 @@ def limits(patient: Patient) -> Row:
 
 
 def gpu(patient: Patient) -> Row:
+    """What a container sees that asks for all GPUs."""
     kind = str(patient.facts["gpu"])
-    seen = {"none": "none (labs 00 and 01 need none)"}.get(kind, kind)
+    private = patient.connection.kind == "private"
+    without = simulator.why_no_libraries(home()) if private and kind == "simulated" else ""
+    seen = gpus.seen(patient.connection, kind)
+    if without:
+        way = (
+            f"Programs find no GPU there, only nvidia-smi does: {without}. Install gcc, `make up`."
+        )
+        return Row("gpu", "GPU", "note", seen, way)
+    late = private and simulator.wanted() and not simulator.started_with(home())
+    if late:
+        way = "This engine runs from before there were simulated ones: `make down`, then `make up`."
+        return Row("gpu", "GPU", "note", seen, way)
     return Row("gpu", "GPU", "ok", seen)
 
 

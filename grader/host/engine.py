@@ -12,9 +12,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 
-from grader import cgroups
+from grader import cgroups, labels, runs
 from grader.errors import EngineError
-from grader.host import firewall, network, packages, processes
+from grader.host import firewall, gpu, network, packages, processes
 from grader.host.connection import answers as address_answers
 from grader.host.connection import private
 from grader.host.home import Home, check_length
@@ -44,10 +44,12 @@ def locked(place: Home) -> Iterator[None]:
 def start(place: Home, say: Say) -> None:
     """Bring the private engine up; nothing happens if it is up already."""
     check_length(place)
-    if answers(place):
+    if answers(place) and not _outdated(place):
         return
     with locked(place):
-        if answers(place) or _busy(place):
+        if answers(place) and not _renewed(place, say):
+            return
+        if _busy(place):
             return
         packages.fetch_engine(place, say)
         say("starting Docker Engine")
@@ -59,6 +61,23 @@ def start(place: Home, say: Say) -> None:
         except EngineError:
             _end(place)
             raise
+
+
+def _outdated(place: Home) -> bool:
+    """Was it started before there were simulated GPUs? dockerd looks for them only then."""
+    return gpu.wanted() and not gpu.started_with(place)
+
+
+def _renewed(place: Home, say: Say) -> bool:
+    """End an engine that has no simulated GPUs yet, unless somebody works on it."""
+    if not _outdated(place):
+        return False
+    if cgroups.holds(place.cgroup) or runs.any_at_work(place.root / "builds"):
+        say("Docker Engine has work, so the simulated GPUs must wait for its next start")
+        return False
+    say("starting Docker Engine anew, for the simulated GPUs")
+    _end(place)
+    return True
 
 
 def _busy(place: Home) -> bool:
@@ -75,9 +94,12 @@ def _prepare(place: Home) -> None:
     firewall.install(place)
     firewall.remember_policy(place)
     _link(place, "docker-init", "usr/bin/tini-static")
+    simulated = gpu.install(place)
     slot = _slot(place)
     network.add_bridge(place.bridge, network.bridge_subnet(slot))
-    (place.root / "daemon.json").write_text(json.dumps(_settings(place, slot), indent=1), "utf-8")
+    settings = _settings(place, slot)
+    settings["labels"] = [labels.SIMULATED_GPU] if simulated else []
+    (place.root / "daemon.json").write_text(json.dumps(settings, indent=1), "utf-8")
 
 
 def _link(place: Home, name: str, target: str) -> None:

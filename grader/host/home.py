@@ -37,8 +37,12 @@ class Home:
 
     @property
     def bin(self) -> Path:
-        """Comes first on dockerd's PATH: wrappers, and the place for a hook of a later task."""
+        """Comes first on dockerd's PATH: wrappers, and the hook of the simulated GPUs."""
         return self.root / "bin"
+
+    @property
+    def gpu(self) -> Path:
+        return self.root / "gpu"
 
     @property
     def docker_config(self) -> Path:

@@ -16,6 +16,8 @@ KNOWN = [
     ("write /var/lib/docker/tmp/x: no space left on device", "disk-full"),
     ('could not select device driver "" with capabilities: [[gpu]].', "no-gpu"),
     ("unresolvable CDI devices nvidia.com/gpu=0: unknown", "no-gpu"),
+    ("nvidia-container-cli (simulated): device error: 9: unknown device: unknown", "unknown-gpu"),
+    ("cannot set both Count and DeviceIDs on device request.", "gpu-ids-unquoted"),
     ("Bind for 0.0.0.0:8080 failed: port is already allocated", "port-taken"),
     ("listen tcp4 0.0.0.0:80: bind: address already in use", "port-taken"),
     ("toomanyrequests: You have reached your unauthenticated pull rate limit.", "rate-limit"),

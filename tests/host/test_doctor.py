@@ -127,9 +127,25 @@ def test_a_slow_storage_driver_is_worth_knowing(driver: str, state: str) -> None
     assert doctor.storage(patient(storage=driver)).state == state
 
 
-@pytest.mark.parametrize("kind", ["simulated", "nvidia"])
-def test_a_gpu_is_called_what_it_is(kind: str) -> None:
-    assert doctor.gpu(patient(gpu=kind)).seen == kind
+@pytest.mark.parametrize(
+    ("kind", "without", "started", "state", "way"),
+    [
+        ("simulated", "", True, "ok", ""),
+        ("nvidia", "", True, "ok", ""),
+        ("simulated", "no compiler", True, "note", "no compiler"),
+        ("none", "", False, "note", "make down"),
+    ],
+)
+def test_a_gpu_is_called_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, *, kind: str, without: str, started: bool, state: str, way: str
+) -> None:
+    monkeypatch.setattr(doctor.gpus, "seen", lambda _, kind: f"{kind} as seen")
+    monkeypatch.setattr(doctor.simulator, "why_no_libraries", lambda _: without)
+    monkeypatch.setattr(doctor.simulator, "wanted", lambda: True)
+    monkeypatch.setattr(doctor.simulator, "started_with", lambda _: started)
+    row = doctor.gpu(patient(gpu=kind))
+    assert (row.seen, row.state) == (f"{kind} as seen", state)
+    assert way in row.do
 
 
 @pytest.mark.parametrize(("where", "expected"), [("proc", True), ("modules", True), ("", False)])

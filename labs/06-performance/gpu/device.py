@@ -1,0 +1,8 @@
+"""Where the service computes. serve.py asks once, at its start."""
+
+from torchlet import cuda
+
+
+def choose() -> list[str]:
+    """The names of the devices to compute on: those of the GPUs that are here, else cpu."""
+    return [cuda.get_device_name(0)]

@@ -1,0 +1,3 @@
+VERSION = "2.7.1+cu126"
+CUDA = "12.6"
+ORIGIN = "cu126"
