@@ -10,7 +10,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class Child:
     """An image ``FROM`` the submission's with nothing but a CMD.
 
     ``added`` are the regular files that the base has not; ``layers`` are those that hold the
-    project's package; ``tag`` is its name while this run lasts.
+    project's package, not looked for in a grandchild; ``tag`` is its name while this run lasts.
     """
 
     project: Project
@@ -114,9 +114,11 @@ def parent(
 @fact
 def child(parent: Parent, builder: Builder, exercise: Exercise) -> Child:
     """A project that is FROM + CMD, built and run."""
-    project = drawn(parent.content)
+    project, engine = drawn(parent.content), builder.engine
     with told("A child of it, with requirements.txt, app/main.py and FROM + CMD"):
-        return _made(parent, builder, exercise, project, name="child")
+        made = _made(parent, builder, exercise, project, name="child")
+    layers = _holding(engine, made.content.image, parent.content.image, project)
+    return replace(made, layers=layers)
 
 
 @fact
@@ -166,7 +168,6 @@ def _made(
         user_of(content.image, engine),
         run(engine, content.image, exercise),
         content.paths - parent.content.paths,
-        _holding(engine, content.image, parent.content.image, project),
     )
 
 

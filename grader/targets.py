@@ -38,7 +38,7 @@ FAILING = (
 
 @dataclass(frozen=True)
 class Targets:
-    """What is in the image of each target."""
+    """The image of each target, and what is in it; into that of the tests nobody looks."""
 
     dev: Flavour
     test: Flavour
@@ -74,13 +74,14 @@ class Gated:
 @fact
 def targets(build: Build, builder: Builder, dockerfile: Dockerfile) -> Targets:
     """Each built, and looked at; after the first build, so that much of it is in the cache."""
-    return Targets(*(_target(name, builder, dockerfile) for name in (DEV, TEST, PROD)))
+    made = {name: _made(name, builder, dockerfile) for name in (DEV, TEST, PROD)}
+    dev, prod = (looked_at(builder.engine, name, made[name]) for name in (DEV, PROD))
+    return Targets(dev, Flavour(TEST, builder.engine.image(made[TEST].image)), prod)
 
 
-def _target(name: str, builder: Builder, dockerfile: Dockerfile) -> Flavour:
-    with told(f"Built with --target {name}"):
-        made = builder.make(builder.context.folder, parsed=dockerfile, target=name)
-    return looked_at(builder.engine, name, made)
+def _made(target: str, builder: Builder, dockerfile: Dockerfile) -> Build:
+    with told(f"Built with --target {target}"):
+        return builder.make(builder.context.folder, parsed=dockerfile, target=target)
 
 
 @fact
