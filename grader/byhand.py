@@ -47,7 +47,7 @@ def _image(*look: str) -> Recipe:
 RECIPES: dict[str, Recipe] = {
     **dict.fromkeys(("image", "runs_as", "healthcheck"), _image(CONFIG)),
     "layers": _image(f"docker history --no-trunc {NAME}"),
-    **dict.fromkeys(("files", "tree", "distributions"), _image(FILES)),
+    **dict.fromkeys(("files", "tree", "distributions", "reindexed"), _image(FILES)),
     **dict.fromkeys(("build", "plain"), _image()),
     **dict.fromkeys(
         ("arrived", "classic", "planted", "ignored"),
@@ -59,6 +59,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     **dict.fromkeys(("service", "listening", "loading", "metered", "spoken"), _running(LOGS)),
     **dict.fromkeys(("processes", "broods"), _running(PROCESSES)),
+    "on_cpu": _running(LOGS),
+    "health_on_cpu": _running("sleep 5", HEALTH),
     "any_user_run": _running(LOGS, run="--user 54321:0"),
     "powerless_run": _running(LOGS, run="--cap-drop ALL --security-opt no-new-privileges"),
     "read_only_run": _running(LOGS, run="--read-only --tmpfs /tmp"),
