@@ -58,7 +58,7 @@ def _compose(*look: str) -> Recipe:
 RECIPES: dict[str, Recipe] = {
     **dict.fromkeys(("image", "runs_as", "healthcheck"), _image(CONFIG)),
     "layers": _image(f"docker history --no-trunc {NAME}"),
-    **dict.fromkeys(("files", "tree", "distributions"), _image(FILES)),
+    **dict.fromkeys(("files", "tree", "distributions", "reindexed"), _image(FILES)),
     **dict.fromkeys(("build", "plain"), _image()),
     **dict.fromkeys(
         ("arrived", "classic", "planted", "ignored"),
@@ -101,6 +101,8 @@ RECIPES: dict[str, Recipe] = {
         "docker compose create --build",
         f"{COMPOSED} '{{{{json .HostConfig.PortBindings}}}}'",
     ),
+    "on_cpu": _running(LOGS),
+    "health_on_cpu": _running("sleep 5", HEALTH),
     "any_user_run": _running(LOGS, run="--user 54321:0"),
     "powerless_run": _running(LOGS, run="--cap-drop ALL --security-opt no-new-privileges"),
     "read_only_run": _running(LOGS, run="--read-only --tmpfs /tmp"),

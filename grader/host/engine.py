@@ -45,6 +45,7 @@ def start(place: Home, say: Say) -> None:
     """Bring the private engine up; nothing happens if it is up already."""
     check_length(place)
     if answers(place) and not _outdated(place):
+        _refresh(place)
         return
     with locked(place):
         if answers(place) and not _renewed(place, say):
@@ -66,6 +67,12 @@ def start(place: Home, say: Say) -> None:
 def _outdated(place: Home) -> bool:
     """Was it started before there were simulated GPUs? dockerd looks for them only then."""
     return gpu.wanted() and not gpu.started_with(place)
+
+
+def _refresh(place: Home) -> None:
+    """The course may have a newer hook than the engine was started with; that needs no start."""
+    if gpu.wanted() and gpu.started_with(place):
+        gpu.install(place)
 
 
 def _renewed(place: Home, say: Say) -> bool:

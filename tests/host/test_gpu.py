@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 from pathlib import Path
 
@@ -173,3 +174,30 @@ def test_nvidia_smi_without_a_device_is_the_real_kind_of_failure(place: Home) ->
     for words in ([], ["-L"], ["--query-gpu=name", "--format=csv"]):
         done = subprocess.run([place.gpu / "nvidia-smi", *words], capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (9, "")
+
+
+def elf(*kinds: int) -> bytes:
+    """The header of a 64-bit ELF file, with a table of such segments."""
+    table = b"".join(struct.pack("<IIQQQQQQ", kind, 6, 0, 0, 0, 0, 0, 8) for kind in kinds)
+    head = bytearray(64)
+    struct.pack_into("<Q", head, 32, 64)
+    struct.pack_into("<HH", head, 54, 56, len(kinds))
+    return bytes(head) + table + b"code"
+
+
+def segments(library: bytes) -> list[int]:
+    (start,), (size, count) = (
+        struct.unpack_from("<Q", library, 32),
+        struct.unpack_from("<HH", library, 54),
+    )
+    return [struct.unpack_from("<I", library, start + size * at)[0] for at in range(count)]
+
+
+STACK = 0x6474E551
+
+
+@pytest.mark.parametrize("kinds", [(1, 2), (1, STACK, 2)])
+def test_every_library_says_that_its_stack_is_no_code(kinds: tuple[int, ...]) -> None:
+    library = gpu.without_executable_stack(elf(*kinds))
+    assert sorted(segments(library)) == sorted({*kinds, STACK})
+    assert (library == elf(*kinds)) is (STACK in kinds)

@@ -108,6 +108,29 @@ def test_a_uuid_names_a_device_too(place: tuple[Connection, Home]) -> None:
     assert "nvidia1" in seen["nodes"]
 
 
+NVML = """
+import ctypes
+nvml = ctypes.CDLL("libnvidia-ml.so.1")
+assert nvml.nvmlInitWithFlags(0) == 0
+one, text, memory = ctypes.c_void_p(), ctypes.create_string_buffer(96), (ctypes.c_uint64 * 3)()
+assert nvml.nvmlDeviceGetHandleByIndex_v2(1, ctypes.byref(one)) == 2
+assert nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(one)) == 0
+for ask in (nvml.nvmlDeviceGetName, nvml.nvmlDeviceGetUUID):
+    assert ask(one, text, 5) == 7
+    assert ask(one, text, 96) == 0
+    print(text.value.decode())
+assert nvml.nvmlDeviceGetMemoryInfo(one, memory) == 0
+print(memory[0] // 2**20)
+"""
+
+
+def test_nvidias_library_knows_name_uuid_and_memory(place: tuple[Connection, Home]) -> None:
+    second = gpu.devices(place[1])[1]
+    words = ("run", "--rm", "--network", "none", "--gpus", "device=1", PROBE_IMAGE)
+    done = client.docker(place[0], *words, "python3", "-c", NVML)
+    assert done.stdout.splitlines() == [second.name, second.uuid, str(second.mib)], done.stderr
+
+
 def test_who_asks_for_none_gets_none(place: tuple[Connection, Home]) -> None:
     for words in ((), ("--env", "NVIDIA_VISIBLE_DEVICES=all")):
         seen = json.loads(run(place[0], *words).stdout)
