@@ -109,7 +109,7 @@ def spare_home(
         shared = home()
         root.mkdir(parents=True, exist_ok=True)
         packages.fetch_engine(shared, print)
-        for name in ("client", "engine", "docker-config"):
+        for name in ("client", "engine"):  # the configuration points into its own LAB_HOME
             if not (root / name).exists():
                 (root / name).symlink_to(shared.root / name)
         started.append(place)
