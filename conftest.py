@@ -30,6 +30,7 @@ class _LabByLab(LoadScopeScheduling):
         return Path(nodeid.partition("::")[0]).stem
 
 
+@pytest.hookimpl(optionalhook=True)  # xdist need not be loaded
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
     return _LabByLab(config, log) if config.option.nbval or config.option.nbval_lax else None
 
