@@ -52,7 +52,9 @@ def reds(name: str, mutant: str) -> tuple[int, set[str]]:
         module = importlib.import_module(f"grader.checks.{family}")
         setattr(module, function, lambda *_, **__: MUTANTS[mutant]())
     seen = Reds()
-    words = ["-q", "--tb=no", "-p", "no:cacheprovider", str(tests_of(name))]
+    # Without the conftest of the notebooks, which takes longer to import than the tests to run.
+    words = ["-q", "--tb=no", "-p", "no:cacheprovider", "--confcutdir", str(ROOT / "tests")]
+    words += [str(tests_of(name))]
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
         pytest.main(words, plugins=[seen])
     return seen.count, seen.names
