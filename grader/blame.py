@@ -35,7 +35,8 @@ _NETWORK = re.compile(
     r"|tls handshake|failed to fetch|max retries exceeded|connectionerror|incompleteread"
     r"|proxyerror|cannot connect to proxy|tunnel connection failed|couldn't connect to server"
     r"|failed to connect to|unable to connect to|eai_again|is not valid yet|http error 50[0-9]"
-    r"|from versions: none|failed to create endpoint|bridge.*not found|too ?many ?requests",
+    r"|from versions: none|failed to create endpoint|bridge.*not found|too ?many ?requests"
+    r"|connection broken by|remote end closed",
     re.I,
 )
 _APT = re.compile(r"\bapt(-get)?\b|^E: |^Err:|release file", re.I | re.M)
@@ -72,7 +73,7 @@ class Judge:
     def _machine(self, failed: Build) -> str:
         """Why it was this machine's failure; "" when it was not."""
         step = failed.log.failed
-        said = f"{failed.log.message}\n{step.error if step else ''}"
+        said, printed = _words(failed)
         if not self._answers() or (_LOST.search(said) and not _own(step)):
             return f"The Docker daemon was lost during the build: {_short(failed)}"
         if why := _full(failed):
@@ -81,10 +82,9 @@ class Judge:
             return "A registry did not answer in time; no step of the file was running."
         if failed.stopped in ("log", "disk") or _PULL.search(failed.log.refusal):
             return ""
-        shown = failed.log.running or step
-        printed = "\n".join(shown.output) if shown else ""
-        network = bool(_NETWORK.search(f"{said}\n{printed}"))
-        idle = failed.stopped == "time" and shown is None  # BuildKit did not get to a step
+        network = smells_of_network(failed)
+        # BuildKit did not get to a step
+        idle = failed.stopped == "time" and not (failed.log.running or step)
         if not (network or idle) and (failed.stopped or _own(step) or _PARSE.search(said)):
             return ""
         why = self._canary(network=network, apt=bool(_APT.search(f"{said}\n{printed}")))
@@ -131,6 +131,22 @@ class Judge:
             line=failed.log.blamed_line,
             evidence=_evidence(failed),
         )
+
+
+def smells_of_network(failed: Build) -> bool:
+    """Whether it says that the network failed it: worth a second build, and a proof of nothing.
+
+    The network may have been away for a minute, and be there again when the canary is sent.
+    """
+    return bool(_NETWORK.search("\n".join(_words(failed))))
+
+
+def _words(failed: Build) -> tuple[str, str]:
+    """What the builder said, and what the step printed that ran last."""
+    step = failed.log.failed
+    shown = failed.log.running or step
+    said = f"{failed.log.message}\n{step.error if step else ''}"
+    return said, "\n".join(shown.output) if shown else ""
 
 
 def _own(step: Step | None) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader import syntax, unpacking
-from grader.blame import Judge
+from grader.blame import Judge, smells_of_network
 from grader.build import Build, Request
 from grader.build import build as run_build
 from grader.buildlog import BuildEvent
@@ -60,21 +60,47 @@ class Builder:
         **how: Any,
     ) -> Build:
         """Build it; ``how`` are fields of Request. Raises by whose failure it was."""
-        made = self._run(folder, parsed, kind, how, told=told)
-        if not made.image:
-            raise _with_links(self.judge.error(made, self.exercise.limits), self.context)
+        made, error = self._judged(folder, parsed, kind, how, told=told)
+        if error:
+            raise _with_links(error, self.context)
         return made
 
     def attempt(
         self, folder: Path, *, parsed: Dockerfile | None = None, kind: str = "variant", **how: Any
     ) -> Build:
         """The same, where failing tells something. Raises EngineError for the machine's failure."""
-        made = self._run(folder, parsed, kind, how, told=False)
-        if not made.image:
-            error = self.judge.error(made, self.exercise.limits)
-            if not isinstance(error, SubmissionError):
-                raise error
+        made, error = self._judged(folder, parsed, kind, how, told=False)
+        if error and not isinstance(error, SubmissionError):
+            raise error
         return made
+
+    def _judged(
+        self,
+        folder: Path,
+        parsed: Dockerfile | None,
+        kind: str,
+        how: Mapping[str, Any],
+        *,
+        told: bool,
+    ) -> tuple[Build, Exception | None]:
+        """The build, and whose failure it was; twice where the network may have failed it."""
+        made, error = self._once(folder, parsed, kind, how, told=told)
+        # A canary that came through says that the network is there now, not that it was.
+        if isinstance(error, SubmissionError) and not made.stopped and smells_of_network(made):
+            made, error = self._once(folder, parsed, kind, how, told=told)
+        return made, error
+
+    def _once(
+        self,
+        folder: Path,
+        parsed: Dockerfile | None,
+        kind: str,
+        how: Mapping[str, Any],
+        *,
+        told: bool,
+    ) -> tuple[Build, Exception | None]:
+        made = self._run(folder, parsed, kind, how, told=told)
+        return made, None if made.image else self.judge.error(made, self.exercise.limits)
 
     def _run(
         self,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grader import labels, probe
-from grader.blame import Judge
+from grader.blame import Judge, smells_of_network
 from grader.build import Request, build
 from grader.context import assemble
 from grader.course import Course
@@ -138,6 +138,8 @@ class References:
             request = Request(context.folder, marks, tag=tag, limits=limits)
             parsed = Dockerfile.parse(data)
             made = build(self.engine.connection, request, parsed=parsed)
+            if not made.image and smells_of_network(made):
+                made = build(self.engine.connection, request, parsed=parsed)
         if not made.image:
             judge = Judge(
                 self.engine.connection,

@@ -194,6 +194,12 @@ CANARY = {
         "WARNING: Retrying after connection broken by 'ProxyError('Cannot connect to proxy.',"
         " OSError('Tunnel connection failed: 503 Service Unavailable'))': /simple/six/"
     ),
+    "pip is cut off": run(
+        "WARNING: Retrying (Retry(total=4)) after connection broken by 'ReadError('x')': /simple/"
+    ),
+    "pip is hung up on": run(
+        "('Connection aborted.', RemoteDisconnected('Remote end closed connection without reply'))"
+    ),
     "pip and a gateway": run("ERROR: HTTP error 502 while getting https://x/simple/six/"),
     "pip and a certificate": run(
         "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,56 @@ def test_the_courses_own_answer_is_no_base_and_no_source(
         facts.build(builder, PLAIN, facts.Canary("", "x"))
     assert info.value.line == line
     assert ("own answer" in str(info.value)) is (line is not None)
+
+
+# -- a network that was away for a minute ---------------------------------------------------------
+
+LOST = "ERROR: failed to solve: HTTPSConnectionPool(host='x', port=443): Read timed out.\n"
+OWN = "ERROR: failed to solve: no such module\n"
+
+
+@dataclass
+class Network:
+    """What the builds say, one after the other; "" is a build that works."""
+
+    said: list[str]
+    stopped: str = ""
+    built: int = 0
+
+    def build(self, *_: object, **__: Any) -> Build:
+        self.built += 1
+        said = self.said.pop(0)
+        log = BuildLog(None, None)
+        log.feed(said.encode())
+        log.close()
+        return Build("" if said else "sha256:1", (), 1.0, log, stopped=self.stopped)
+
+
+@pytest.mark.parametrize(
+    ("network", "image", "builds"),
+    [
+        (Network([LOST, ""]), "sha256:1", 2),
+        (Network([LOST, LOST, ""]), "", 2),
+        (Network([OWN, ""]), "", 1),
+        (Network([LOST, ""], stopped="time"), "", 1),
+    ],
+)
+def test_a_build_that_the_network_may_have_failed_gets_a_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: Network, image: str, builds: int
+) -> None:
+    """A canary sent afterwards comes through: it cannot tell what was a minute ago."""
+    monkeypatch.setattr(module, "run_build", network.build)
+    made = make_builder(tmp_path, SubmissionError("exit code 1")).attempt(tmp_path)
+    assert (made.image, network.built) == (image, builds)
+
+
+def test_the_machines_failure_gets_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its canary failed as well."""
+    network = Network([LOST, ""])
+    monkeypatch.setattr(module, "run_build", network.build)
+    with pytest.raises(EngineError):
+        make_builder(tmp_path, EngineError("no network")).make(tmp_path)
+    assert network.built == 1
 
 
 # -- a frontend that cannot be fetched -------------------------------------------------------------
