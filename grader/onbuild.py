@@ -7,9 +7,11 @@ they print is our own program's. No verdicts here.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -115,7 +117,7 @@ def parent(
 def child(parent: Parent, builder: Builder, exercise: Exercise) -> Child:
     """A project that is FROM + CMD, built and run."""
     project, engine = drawn(parent.content), builder.engine
-    with told("A child of it, with requirements.txt, app/main.py and FROM + CMD"):
+    with of_ours("A child of it, with requirements.txt, app/main.py and FROM + CMD"):
         made = _made(parent, builder, exercise, project, name="child")
     layers = _holding(engine, made.content.image, parent.content.image, project)
     return replace(made, layers=layers)
@@ -128,7 +130,7 @@ def edited_child(child: Child, parent: Parent, builder: Builder) -> Image:
     _lay(folder, {**child.project.files, "Dockerfile": CHILD.format(parent.tag)})
     with (folder / "app/main.py").open("a") as file:
         file.write(f"# {secrets.token_hex(8)}\n")
-    with told("A child of it, after an edit of app/main.py"):
+    with of_ours("A child of it, after an edit of app/main.py"):
         return builder.engine.image(builder.make(folder).image)
 
 
@@ -136,8 +138,23 @@ def edited_child(child: Child, parent: Parent, builder: Builder) -> Image:
 def grandchild(child: Child, parent: Parent, builder: Builder, exercise: Exercise) -> Child:
     """An image FROM the child, whose folder holds another project: nobody is to take it."""
     other = drawn(child.content)
-    with told("A grandchild of it, FROM the child + CMD"):
+    with of_ours("A grandchild of it, FROM the child + CMD"):
         return _made(parent, builder, exercise, other, name="grandchild", base=child.tag)
+
+
+@contextmanager
+def of_ours(what: str) -> Iterator[None]:
+    """The line that fails is one of a Dockerfile of ours, which nobody else can look up.
+
+    It is its FROM, which runs all triggers.
+    """
+    try:
+        with told(what):
+            yield
+    except SubmissionError as err:
+        text = re.sub(r"\bLine \d+ \(", "the trigger (", str(err), count=1)
+        text = re.sub(r"\bLine \d+: ", "", text, count=1)
+        raise SubmissionError(text, evidence=err.evidence) from err
 
 
 def drawn(there: Flavour) -> Project:

@@ -13,7 +13,7 @@ from grader.engine import Image
 from grader.errors import SubmissionError
 from grader.flavours import Flavour, flavour
 from grader.look import REGULAR, SYMLINK, File
-from grader.onbuild import Project, drawn
+from grader.onbuild import Project, drawn, of_ours
 from grader.rebuilds import ADDABLE
 from grader.targets import PROGRAM, TESTS, edits
 
@@ -81,6 +81,20 @@ def test_no_two_projects_are_the_same() -> None:
     one, other = (drawn(Flavour("", IMAGE)) for _ in range(2))
     assert one.token != other.token
     assert one.token in one.files["app/main.py"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Line 1 (RUN pip) fails.", "A child: the trigger (RUN pip) fails."),
+        ("Line 1: no app/ there.", "A child: no app/ there."),
+        ("The build fails: no reason.", "A child: The build fails: no reason."),
+    ],
+)
+def test_a_line_of_a_file_of_ours_is_nobodys_line(said: str, told: str) -> None:
+    with pytest.raises(SubmissionError) as caught, of_ours("A child"):
+        raise SubmissionError(said, line=1)
+    assert (str(caught.value), caught.value.line) == (told, None)
 
 
 def test_a_projects_program_is_python() -> None:
