@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from grader.course import Course
 from grader.grade import grade
 from grader.host.connection import Connection
+from grader.results import Report
+from grader.solver import solved
 from grader.spec import Exercise
 from tests.bench.clock import p50, p95, seconds
 
@@ -38,8 +40,10 @@ def run(course: Course, connection: Connection) -> None:
     rows: dict[str, list[float]] = defaultdict(list)
     print(f"warm grades of the references, {ROUNDS} times each, in seconds")
     for exercise in (e for lab in course.labs() for e in lab.exercises):
-        grade(exercise, course.solution(exercise), connection, course=course)
-        times = [_once(course, connection, exercise, rows) for _ in range(ROUNDS)]
+        with solved(course.solution(exercise), connection, course) as folder:
+            grade(exercise, folder, connection, course=course)
+            them = [grade(exercise, folder, connection, course=course) for _ in range(ROUNDS)]
+        times = [_told(exercise, report, rows) for report in them]
         most = MOST.get(exercise.id, MOST_ANY)
         note = "" if max(times) <= most else f"  OVER {most:g}"
         print(f"  {exercise.id:44} p50 {p50(times):6.2f}  worst {max(times):6.2f}{note}")
@@ -64,10 +68,7 @@ def _print_set(course: Course, connection: Connection) -> None:
     print(f"  {len(them)} of them as one set, {wide} side by side: {took:.1f}{note}")
 
 
-def _once(
-    course: Course, connection: Connection, exercise: Exercise, rows: dict[str, list[float]]
-) -> float:
-    report = grade(exercise, course.solution(exercise), connection, course=course)
+def _told(exercise: Exercise, report: Report, rows: dict[str, list[float]]) -> float:
     assert report.gradable, report
     for item, result in zip(exercise.items, report.results, strict=True):
         rows[item.check.name].append(result.seconds)
