@@ -34,6 +34,7 @@ PROBE_IMAGE = "python:3.11-slim"  # whose Python our probes run; a container of 
 OF_SUBMISSION = ("submission", "look")  # the kinds of containers that a student's image is in
 TIMEOUT = 60  # seconds for one API call
 LOOK = 0.05  # seconds between two looks at a command that runs
+LOOKS = 8  # further ones at the processes, while one of them is only just being made
 LATE = 124  # what is told of a command that did not end in time, as timeout(1) does
 LINE_LENGTH = 500  # characters of one line of a container's output
 BAD_REQUEST = 400
@@ -406,12 +407,13 @@ class Engine:
         The UID is 0 as soon as one of a process's threads has 0 as its real, effective or saved
         one: who can become root again is root.
         """
-        found: dict[int, tuple[int, int, str]] = {}
-        for pid, *uids, args in self._top(container):
-            uid = 0 if "0" in uids else int(uids[0])
-            before = found.get(int(pid), (0, uid, ""))[1]
-            found[int(pid)] = (int(pid), min(uid, before), args)
-        return list(found.values())
+        found = _processes(self._top(container))
+        for _ in range(LOOKS):
+            if not any(being_made(command) for *_, command in found):
+                break
+            time.sleep(LOOK)
+            found = _processes(self._top(container))
+        return found
 
     def _top(self, container: str) -> list[list[str]]:
         try:
@@ -501,6 +503,24 @@ class Engine:
             for volume in self.api.volumes(filters=filters)["Volumes"] or ():
                 with suppress(docker.errors.APIError):
                     self.api.remove_volume(volume["Name"], force=True)
+
+
+def being_made(command: str) -> bool:
+    """Whether a process may be the engine's own first moment of a health probe, still root.
+
+    One that only calls itself so is there at each further look.
+    """
+    return command.endswith("runc init")
+
+
+def _processes(rows: list[list[str]]) -> list[tuple[int, int, str]]:
+    """One row a process of ps's rows, which are one a thread."""
+    found: dict[int, tuple[int, int, str]] = {}
+    for pid, *uids, args in rows:
+        uid = 0 if "0" in uids else int(uids[0])
+        before = found.get(int(pid), (0, uid, ""))[1]
+        found[int(pid)] = (int(pid), min(uid, before), args)
+    return list(found.values())
 
 
 def _command_at_fault(why: str) -> bool:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader import probe
-from grader.engine import Engine, State
+from grader.engine import LOOKS, Engine, State, being_made
 from grader.errors import EngineError
 
 SECONDS = 10
-LOOKS = 8  # further ones, while a process is only just being made
 _SCRIPT = r"""
 import os
 me = os.getpid()
@@ -128,11 +127,8 @@ def _look(engine: Engine, container: str, ended: Callable[[State], None]) -> Pee
 
 
 def _begins(process: Process) -> bool:
-    """The engine's own first moment of a health probe, still root; it is over at the next look.
-
-    A process that only calls itself so is there at the last look, too, and is judged.
-    """
-    return process.ppid == 0 and process.pid != 1 and process.command.endswith("runc init")
+    """As ``being_made``; what still is at the last look is judged."""
+    return process.ppid == 0 and process.pid != 1 and being_made(process.command)
 
 
 def _process(pid: int, rows: dict[str, Any], threads: list[tuple[list[str], str]]) -> Process:
