@@ -40,7 +40,7 @@ GNU_STACK = struct.pack("<IIQQQQQQ", 0x6474E551, 6, 0, 0, 0, 0, 0, 16)
 
 @dataclass(frozen=True)
 class Device:
-    """One simulated GPU. Its name differs from one LAB_HOME to the next: no answer can know it."""
+    """One simulated GPU. Its name differs between machines and LAB_HOMEs: no answer can know it."""
 
     minor: int
     uuid: str
@@ -54,7 +54,8 @@ def devices(place: Home) -> tuple[Device, ...]:
 
 
 def _device(place: Home, minor: int) -> Device:
-    one = uuid5(NAMESPACE_URL, f"{place.root}#{minor}")
+    # Engines in containers all have the same LAB_HOME.
+    one = uuid5(NAMESPACE_URL, f"{platform.node()}{place.root}#{minor}")
     return Device(minor, f"GPU-{one}", MIB, f"Simulated GPU {minor} ({one.hex[-4:]})")
 
 

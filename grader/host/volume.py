@@ -1,0 +1,50 @@
+"""Which engine last used a data folder: an older one may not understand what a newer one wrote.
+
+Not here: starting an engine, or removing anything.
+"""
+
+import json
+import re
+import subprocess
+
+from grader.errors import EngineError
+from grader.host.contexts import read_json
+from grader.host.home import Home
+
+NOTE = "lab-engine.json"
+WAY_OUT = (
+    "If the volume of the engine's data was left by another version or is damaged, make it anew:"
+    " `docker compose down`, then `docker volume rm` the one whose name ends in `_engine`. Images"
+    " and build cache go with it, and your work stays: it is in another volume."
+)
+
+
+def check(place: Home) -> None:
+    """Refuse data of a newer engine before that is damaged."""
+    was, now = _numbers(str(read_json(place.data / NOTE).get("engine", ""))), _numbers(ours(place))
+    if was and now and was[0] > now[0]:
+        raise EngineError(
+            f"The engine's volume was last used by Docker Engine {'.'.join(map(str, was))}, and"
+            f" this one is {'.'.join(map(str, now))}. Use the newer image again"
+            f" (`docker compose build --pull engine`), or start afresh. {WAY_OUT}"
+        )
+
+
+def remember(place: Home) -> None:
+    """Note who uses it now."""
+    (place.data / NOTE).write_text(json.dumps({"engine": ours(place)}), "utf-8")
+
+
+def ours(place: Home) -> str:
+    """The version of the engine that was unpacked; "" where it does not say."""
+    program = place.engine / "usr/sbin/dockerd"
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"version (\d+(?:\.\d+)*)", done.stdout)
+    return found.group(1) if found else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
