@@ -143,6 +143,7 @@ def _settings(place: Home, slot: network.Network) -> dict[str, object]:
     return {
         "features": {"buildkit": True, "cdi": True},
         "experimental": True,
+        "runtimes": gpu.runtimes(),
         "cgroup-parent": f"/{place.cgroup}",
         "cdi-spec-dirs": [str(place.root / "cdi")],
         "default-address-pools": [{"base": str(network.pool(slot)), "size": 24}],

@@ -22,12 +22,13 @@ from grader.console import Console
 from grader.errors import EngineError, GraderError
 from grader.host import engine, gpu, images, packages, processes, standin, volume
 from grader.host import jupyter as lab_server
-from grader.host.connection import connect, connection, private
+from grader.host.connection import answers, connect, connection, private
 from grader.host.home import Home, home
+from grader.host.ping import Address
 
 LEARNER = 1000  # the group of images/lab's user, who may talk to the engine
 OFFERED = Path("/run/lab/docker.sock")
-READY = "ready"  # in the engine's run folder: the base images are there, too
+READY = "ready"  # beside that socket: the base images are there, too
 LOOK_S = 0.5
 # What a RUN may use, where the lab cannot set it: it has no rights over the engine's groups.
 BUILD = cgroups.Limit(memory=4_000_000_000, pids=1024)
@@ -69,10 +70,12 @@ def fetch_client(place: Home, console: Console) -> int:
 def run_engine(place: Home, console: Console) -> int:
     """An engine that the learner's group may use, until it is told to stop or ends by itself."""
     signal.signal(signal.SIGTERM, _stop)
+    if answers(_offered()):
+        return _stand_by(console)
     _privileged()
     if cgroups.version() == 2:
         make_room_for_groups(cgroups.ROOT)
-    ready = place.run / READY
+    ready = OFFERED.with_name(READY)
     ready.unlink(missing_ok=True)
     try:
         _start(place, console)
@@ -85,6 +88,18 @@ def run_engine(place: Home, console: Console) -> int:
     finally:
         ready.unlink(missing_ok=True)
         engine.stop(place)
+
+
+def _offered() -> Address:
+    return Address(f"unix://{OFFERED}")
+
+
+def _stand_by(console: Console) -> int:
+    """Where the engine of the profile `gpu` serves. When it ends, Compose starts this one anew."""
+    console.line("✓ another engine serves already; this one waits for its end")
+    while answers(_offered()):
+        time.sleep(LOOK_S)
+    return 0
 
 
 def _stop(*_: object) -> NoReturn:
@@ -144,12 +159,12 @@ def make_room_for_groups(root: Path) -> None:
             (root / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def ask_engine(place: Home, console: Console) -> int:
+def ask_engine(_: Home, console: Console) -> int:
     """The health check: it answers, and the base images are there."""
-    if not (place.run / READY).exists():
+    if not OFFERED.with_name(READY).exists():
         console.line("the engine is not ready yet")
         return 1
-    if not engine.answers(place):
+    if not answers(_offered()):
         console.line("the engine does not answer")
         return 1
     return 0
