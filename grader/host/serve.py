@@ -22,12 +22,12 @@ from grader.console import Console
 from grader.errors import EngineError, GraderError
 from grader.host import engine, gpu, images, packages, processes, standin, volume
 from grader.host import jupyter as lab_server
-from grader.host.connection import answers, connect, connection, private
+from grader.host.connection import COMPOSED, answers, connect, connection, private
 from grader.host.home import Home, home
 from grader.host.ping import Address
 
 LEARNER = 1000  # the group of images/lab's user, who may talk to the engine
-OFFERED = Path("/run/lab/docker.sock")
+OFFERED = Path(COMPOSED.removeprefix("unix://"))
 READY = "ready"  # beside that socket: the base images are there, too
 LOOK_S = 0.5
 # What a RUN may use, where the lab cannot set it: it has no rights over the engine's groups.

@@ -1,10 +1,11 @@
-"""Which engine last used a data folder: an older one may not understand what a newer one wrote.
+"""Whether an engine can begin on a data folder: who used it last, and how much room there is.
 
 Not here: starting an engine, or removing anything.
 """
 
 import json
 import re
+import shutil
 import subprocess
 
 from grader.errors import EngineError
@@ -12,6 +13,7 @@ from grader.host.contexts import read_json
 from grader.host.home import Home
 
 NOTE = "lab-engine.json"
+LEAST_FREE = 3_000_000_000  # bytes: base images and references alone take two thirds of it
 WAY_OUT = (
     "If the volume of the engine's data was left by another version or is damaged, make it anew:"
     " `docker compose down`, then `docker volume rm` the one whose name ends in `_engine`. Images"
@@ -20,13 +22,25 @@ WAY_OUT = (
 
 
 def check(place: Home) -> None:
-    """Refuse data of a newer engine before that is damaged."""
+    """Refuse data of a newer engine before that is damaged, and a disk that is full already."""
+    _room(place)
     was, now = _numbers(str(read_json(place.data / NOTE).get("engine", ""))), _numbers(ours(place))
     if was and now and was[0] > now[0]:
         raise EngineError(
             f"The engine's volume was last used by Docker Engine {'.'.join(map(str, was))}, and"
             f" this one is {'.'.join(map(str, now))}. Use the newer image again"
             f" (`docker compose build --pull engine`), or start afresh. {WAY_OUT}"
+        )
+
+
+def _room(place: Home) -> None:
+    place.data.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(place.data).free
+    if free < LEAST_FREE:
+        raise EngineError(
+            f"The disk of Docker's volumes has {free / 1e9:.1f} GB free, and the labs need"
+            f" {LEAST_FREE / 1e9:.0f} GB. `docker system df` shows what holds the rest;"
+            " `docker builder prune` and `docker image prune` give some of it back."
         )
 
 

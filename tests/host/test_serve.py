@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -323,6 +324,20 @@ def test_the_data_of_a_newer_engine_is_refused(
         volume.check(place)
         return
     with pytest.raises(EngineError, match=r"28\.0\.0.*docker volume rm.*your work stays"):
+        volume.check(place)
+
+
+@pytest.mark.parametrize(
+    ("free", "fits"), [(volume.LEAST_FREE, True), (volume.LEAST_FREE - 1, False)]
+)
+def test_a_full_disk_is_told_before_anything_is_written(
+    place: Home, monkeypatch: pytest.MonkeyPatch, free: int, fits: bool
+) -> None:
+    monkeypatch.setattr(volume.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    if fits:
+        volume.check(place)
+        return
+    with pytest.raises(EngineError, match=r"3\.0 GB free.*docker system df"):
         volume.check(place)
 
 

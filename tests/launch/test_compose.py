@@ -196,6 +196,25 @@ def test_a_volume_of_a_newer_engine_is_left_alone_and_the_way_out_is_told(
     assert kept.split() == [volume.NOTE]
 
 
+def test_a_disk_without_room_is_told_at_once(project: Project) -> None:
+    name = f"{project.name}-small"
+    small = ("--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", "o=size=100m")
+    project.docker("volume", "create", *small, name)
+    try:
+        mount = f"{name}:/opt/lab/data"
+        done = project.docker("run", "--rm", "--privileged", "-v", mount, project.image("engine"))
+    finally:
+        project.docker("volume", "rm", name)
+    assert done.returncode == 3
+    assert "0.1 GB free" in done.stdout
+    assert "docker system df" in done.stdout
+
+
+def test_what_is_not_for_a_learner_is_not_in_the_lab(project: Project) -> None:
+    wanted = "README.md grader images labs pyproject.toml requirements.lock solutions work"
+    assert sorted(project.lab("ls", "-A").stdout.split()) == wanted.split()
+
+
 def test_a_port_that_is_taken_is_named(project: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
