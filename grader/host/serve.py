@@ -70,9 +70,12 @@ def fetch_client(place: Home, console: Console) -> int:
 def run_engine(place: Home, console: Console) -> int:
     """An engine that the learner's group may use, until it is told to stop or ends by itself."""
     signal.signal(signal.SIGTERM, _stop)
-    if answers(_offered()):
-        return _stand_by(console)
     _privileged()
+    with volume.held(place, console.line):
+        return _serve(place, console)
+
+
+def _serve(place: Home, console: Console) -> int:
     if cgroups.version() == 2:
         make_room_for_groups(cgroups.ROOT)
     ready = OFFERED.with_name(READY)
@@ -92,14 +95,6 @@ def run_engine(place: Home, console: Console) -> int:
 
 def _offered() -> Address:
     return Address(f"unix://{OFFERED}")
-
-
-def _stand_by(console: Console) -> int:
-    """Where the engine of the profile `gpu` serves. When it ends, Compose starts this one anew."""
-    console.line("✓ another engine serves already; this one waits for its end")
-    while answers(_offered()):
-        time.sleep(LOOK_S)
-    return 0
 
 
 def _stop(*_: object) -> NoReturn:

@@ -1,24 +1,42 @@
-"""Whether an engine can begin on a data folder: who used it last, and how much room there is.
+"""Whether an engine can begin on a data folder: who uses it, who did so last, how much room it has.
 
 Not here: starting an engine, or removing anything.
 """
 
+import contextlib
+import fcntl
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 
 from grader.errors import EngineError
 from grader.host.contexts import read_json
 from grader.host.home import Home
+from grader.host.packages import Say
 
 NOTE = "lab-engine.json"
+LOCK = "lab-engine.lock"
 LEAST_FREE = 3_000_000_000  # bytes: base images and references alone take two thirds of it
 WAY_OUT = (
     "If the volume of the engine's data was left by another version or is damaged, make it anew:"
     " `docker compose down`, then `docker volume rm` the one whose name ends in `_engine`. Images"
     " and build cache go with it, and your work stays: it is in another volume."
 )
+
+
+@contextlib.contextmanager
+def held(place: Home, say: Say) -> Iterator[None]:
+    """For one engine at a time: with the profile `gpu` there are two, and the second one waits."""
+    place.data.mkdir(parents=True, exist_ok=True)
+    with (place.data / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("✓ another engine serves already; this one waits for its end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def check(place: Home) -> None:
@@ -34,7 +52,6 @@ def check(place: Home) -> None:
 
 
 def _room(place: Home) -> None:
-    place.data.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(place.data).free
     if free < LEAST_FREE:
         raise EngineError(

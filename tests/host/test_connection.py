@@ -73,7 +73,7 @@ def test_a_dead_docker_host_is_named_and_not_passed_over(
 @pytest.mark.usefixtures("place")
 def test_the_engine_of_compose_that_is_dead_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", connection.COMPOSED)
-    with pytest.raises(EngineError, match="starts again by itself.*docker compose logs engine"):
+    with pytest.raises(EngineError, match=r"starts again by itself.*docker compose logs engine"):
         connect()
 
 

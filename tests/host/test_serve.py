@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,15 +102,17 @@ def test_a_request_to_stop_stops_the_engine(
 
 
 def test_an_engine_beside_another_one_waits_for_its_end(
-    place: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
+    place: Home, calls: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the profile `gpu` there are two, and one set of data."""
-    looks = iter([True, True, False])
-    monkeypatch.setattr(serve, "LOOK_S", 0)
-    monkeypatch.setattr(serve, "answers", lambda _: next(looks))
-    assert serve.main(["engine"]) == 0
-    assert calls == []
-    assert next(looks, "all asked") == "all asked"
+    with ThreadPoolExecutor(1) as pool:
+        with volume.held(place, print):
+            second = pool.submit(serve.main, ["engine"])
+            wait_until(lambda: "waits for its end" in capsys.readouterr().out)
+            assert calls == []
+            calls.append("the first one ends")
+        assert second.result(10) == 3
+    assert calls[:2] == ["the first one ends", "start 1000"]
 
 
 def test_an_engine_that_does_not_start_tells_the_way_out(

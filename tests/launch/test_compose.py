@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -193,7 +194,7 @@ def test_a_volume_of_a_newer_engine_is_left_alone_and_the_way_out_is_told(
     assert "docker volume rm" in done.stdout
     look = ("--entrypoint", "ls", "-v", mount)
     kept = project.docker("run", "--rm", *look, project.image("engine"), "/opt/lab/data").stdout
-    assert kept.split() == [volume.NOTE]
+    assert set(kept.split()) == {volume.NOTE, volume.LOCK}
 
 
 def test_a_disk_without_room_is_told_at_once(project: Project) -> None:
@@ -245,3 +246,31 @@ def test_two_of_them_beside_each_other_share_no_name(project: Project) -> None:
 
 def test_the_way_to_the_engine_is_the_one_in_the_code(project: Project) -> None:
     assert project.lab("printenv", "DOCKER_HOST").stdout.strip() == f"unix://{serve.OFFERED}"
+
+
+GPU = """
+services:
+  engine-gpu:
+    image: {image}
+    build: !reset null
+"""
+
+
+def test_with_the_profile_gpu_the_other_engine_waits_and_takes_over(
+    project: Project, tmp_path: Path
+) -> None:
+    """NVIDIA's tool kit can't be had everywhere: the plain image stands in for the one with it."""
+    more = tmp_path / "gpu.yml"
+    more.write_text(GPU.format(image=project.image("engine")))
+    files = ("-f", str(ROOT / "docker-compose.yml"), "-f", str(more), "--profile", "gpu")
+    up = ("up", "--detach", "--no-build", "--no-deps", "engine-gpu")
+    project.compose(*files, *up)
+    try:
+        wait_until(lambda: "waits for its end" in project.log("engine-gpu"), timeout=30, every=0.5)
+        kill_dockerd(project)
+        wait_until(lambda: "✓ ready" in project.log("engine-gpu"), timeout=90, every=1)
+        assert project.lab("docker", "ps", "--quiet", check=False).returncode == 0
+        wait_until(lambda: "waits for its end" in project.log("engine"), timeout=30, every=0.5)
+    finally:
+        project.compose(*files, "rm", "--stop", "--force", "engine-gpu")
+    wait_until(lambda: project.health("engine") == "healthy", timeout=90, every=1)
