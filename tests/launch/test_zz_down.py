@@ -14,6 +14,10 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 def test_down_leaves_nothing(project: Project) -> None:
     assert set(project.left()) == {"container", "volume"}  # it would be seen
     containers = [project.inspect(name)["Id"] for name in ("engine", "lab", "net", "registry")]
+    project.compose("stop", "--timeout", "40", timeout=120)
+    for name in ("engine", "lab"):  # told to stop, and not killed
+        state = project.inspect(name)["State"]
+        assert (state["ExitCode"], state["OOMKilled"]) == (0, False), name
     project.compose("down", "--volumes", "--rmi", "local", timeout=120)
     assert project.left() == {}
     assert project.docker("images", "-q", f"{project.name}-*").stdout == ""
