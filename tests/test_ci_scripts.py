@@ -156,7 +156,7 @@ def test_what_cannot_be_built_stops_it(with_venv: Scripts) -> None:
 
 def test_our_own_images_are_graded_by_the_test_that_is_there_for_it(with_venv: Scripts) -> None:
     assert with_venv.run(".ci/images", "grade", BROKEN="own_images").returncode == 7
-    assert with_venv.called == ["pytest tests/live/test_own_images.py"]
+    assert with_venv.called == ["pytest tests/launch/test_own_images.py"]
 
 
 def test_without_a_scanner_it_says_so(with_venv: Scripts) -> None:

@@ -14,13 +14,13 @@ import pytest
 
 from grader.host import client
 from grader.host.connection import Connection
-from tests.browser.conftest import NOT_COPIED
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 # The newest one that runs on Debian 12's own node.
 CLIENT = "@devcontainers/cli@0.82.0"
 UP_S, EXEC_S = 1500, 600  # three images are built, and the engine makes its base images
+NOT_COPIED = (".git", ".venv", "work", "build", "__pycache__", ".*_cache", "*.egg-info")
 EXERCISE = "01-multi-stage/two-stages"
 Done = subprocess.CompletedProcess[str]
 
