@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.build import DISK_RESERVE, Build, Request, build
+from grader.build import DISK_RESERVE, Build, Request, build, mixed_up
 from grader.buildlog import Step
 from grader.errors import EngineError, SubmissionError
 from grader.host.cards import advice
@@ -76,7 +76,7 @@ class Judge:
         said, printed = _words(failed)
         if not self._answers() or (_LOST.search(said) and not _own(step)):
             return f"The Docker daemon was lost during the build: {_short(failed)}"
-        if why := _full(failed):
+        if why := _builders(failed):
             return why
         if failed.stopped == "time" and failed.log.asking:
             return "A registry did not answer in time; no step of the file was running."
@@ -156,8 +156,10 @@ def _own(step: Step | None) -> bool:
     return bool(_EXIT.search(step.error))
 
 
-def _full(failed: Build) -> str:
-    """Why the engine's disk is the reason; "" when it is not, or when this build filled it."""
+def _builders(failed: Build) -> str:
+    """Why BuildKit or the engine's disk is the reason; "" too where this build filled the disk."""
+    if mixed_up(failed):
+        return f"BuildKit mixed this build up with another one ({_short(failed)}). Check again."
     if failed.least_free is not None and failed.least_free < DISK_RESERVE:
         return f"The engine's disk is full: {failed.least_free / 1e6:.0f} MB were left."
     if failed.shared:

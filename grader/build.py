@@ -5,7 +5,9 @@ Nothing is tagged or pushed, and nothing is graded here; ``blame`` decides whose
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -29,6 +31,10 @@ from grader.spec import Limits
 
 DISK_RESERVE = 500_000_000  # bytes that must stay free where the engine keeps its data
 TICK = 0.25  # seconds between two looks at the limits
+# BuildKit mixes up two builds that begin with the same steps (moby/buildkit#2303). It is over when
+# the other one has ended, and nothing of the submission is in it.
+_MIXED_UP = re.compile("failed to get edge: inconsistent graph state")
+PAUSES = (0.5, 2, 5)  # seconds before it is tried again
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,11 @@ class Request:
         return {f"LAB_SECRET_{n}": value for n, value in enumerate(self.secrets.values())}
 
 
+def mixed_up(made: Build) -> bool:
+    """Whether the builder failed it by a fault of its own; no file can make a message begin so."""
+    return not made.image and bool(_MIXED_UP.match(made.log.message))
+
+
 def build(
     connection: Connection,
     request: Request,
@@ -108,7 +119,34 @@ def build(
     on_event: Callable[[BuildEvent], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Build:
-    """Build once. A failed build is a value; EngineError means that none could be started."""
+    """Build it. A failed build is a value; EngineError means that none could be started."""
+    once = functools.partial(
+        _once,
+        connection,
+        request,
+        parsed=parsed,
+        data_root=data_root,
+        on_event=on_event,
+        cancel=cancel,
+    )
+    made = once()
+    for pause in PAUSES:
+        if not mixed_up(made):
+            break
+        time.sleep(pause)
+        made = once()
+    return made
+
+
+def _once(
+    connection: Connection,
+    request: Request,
+    *,
+    parsed: Dockerfile | None,
+    data_root: Path | None,
+    on_event: Callable[[BuildEvent], None] | None,
+    cancel: threading.Event | None,
+) -> Build:
     _room(data_root)
     log, start = BuildLog(parsed, on_event), time.monotonic()
     with (

@@ -168,6 +168,7 @@ def readied(
         port=exercise.port,
         bodies=list(bodies),
         seconds=exercise.limits.ready_seconds,
+        ready=exercise.ready,
         ended=when_ended(engine, container, exercise),
     )
     if said["ready_at"] is None:
@@ -231,7 +232,7 @@ def _never_ready(engine: Engine, container: str, said: Mapping[str, Any], one: E
             f"The server listens on 127.0.0.1:{one.port} only, so nobody outside the container can"
             " reach it. Make it listen on 0.0.0.0 (uvicorn: --host 0.0.0.0)."
         )
-    seen = f"GET /ready answered {said['status']}: {said['error']}"
+    seen = f"GET {one.ready} answered {said['status']}: {said['error']}"
     if said["status"] is None:
         seen = f"nothing answers on port {one.port} ({said['error']})"
     log = engine.logs(container, tail=TAIL)

@@ -80,7 +80,8 @@ class Exercise:
 
     ``given`` are paths in ``labs/app`` that are laid under the starter; of one that ends in a
     slash, what is in it. ``secret`` is the id of a build secret that the build is given. ``image``
-    names one of the course's own images, where the task is not to write a Dockerfile.
+    names one of the course's own images, where the task is not to write a Dockerfile. ``ready`` is
+    the path at which the service says that it can serve.
     """
 
     lab: str
@@ -92,6 +93,7 @@ class Exercise:
     given: tuple[str, ...] = ()
     teaches: tuple[str, ...] = ()
     port: int = 8000
+    ready: str = "/ready"
     minutes: int = 10
     images: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
@@ -187,6 +189,7 @@ class _Reader:
             given=self.words(row, "given", where=name),
             teaches=self.words(row, "teaches", ids, where=name),
             port=self.number(row, "port", int, 8000, where=name, most=65535),
+            ready=self.route(row, "ready", name),
             minutes=self.number(row, "minutes", int, 10, where=name),
             images=images,
             limits=self.limits(self.take(row, "limits", dict, {}, where=name), name),
@@ -216,6 +219,12 @@ class _Reader:
         if id_ and not re.fullmatch(r"[a-z][a-z0-9_]*", id_):
             raise self.wrong(f"{where}.secret", f"{id_!r} is not small letters, digits and _")
         return id_
+
+    def route(self, row: dict[str, Any], key: str, where: str) -> str:
+        path: str = self.take(row, key, str, "/ready", where=where)
+        if not re.fullmatch(r"/[\w./-]*", path):
+            raise self.wrong(f"{where}.{key}", f"{path!r} is not a path such as /ready")
+        return path
 
     def shared_image(self, row: dict[str, Any], where: str) -> str:
         name: str = self.take(row, "image", str, "", where=where)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What stops engines, counts what is left or drives a browser has the machine to itself."""
     for item in items:
-        if item.path.parent.name in ("browser", "live"):
+        if item.path.parent.name in ("browser", "launch", "live"):
             item.add_marker(pytest.mark.alone)
 
 

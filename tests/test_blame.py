@@ -149,6 +149,12 @@ STUDENT = {
     "a second comment that smells": Case(
         error=exit_code(1), file=FILE.replace("the one step", "Cannot connect to the Docker daemon")
     ),
+    "prints BuildKit's own fault": run("failed to get edge: inconsistent graph state"),
+    "is called like BuildKit's own fault": Case(
+        step="",
+        message="dockerfile parse error on line 3: unknown instruction: failed to get edge:"
+        " inconsistent graph state",
+    ),
     "an unknown instruction": Case(
         step="", message="dockerfile parse error on line 3: unknown instruction: RUNN"
     ),
@@ -309,6 +315,7 @@ MACHINE = {
         message="node:20: failed to resolve source metadata for docker.io/library/node:20:"
         " unexpected status from HEAD request: 503 Service Unavailable",
     ),
+    "two builds at once": Case(step="", message="failed to get edge: inconsistent graph state"),
     "cancelled": Case(step="[2/2] RUN one", settings={"stopped": "cancelled"}),
 }
 

@@ -144,6 +144,42 @@ def test_an_image_that_was_told_before_a_failure_does_not_count(
     assert run(client("done(); sys.exit(1)")).image == ""
 
 
+MIXED_UP = """
+open(__file__ + ".count", "a").write("x")
+count = len(open(__file__ + ".count").read())
+if count <= {times}:
+    print("ERROR: {message}", file=sys.stderr)
+    sys.exit(1)
+done()
+"""
+FAULT = "failed to solve: failed to get edge: inconsistent graph state"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (0, FAULT, 1, "sha256:1234"),
+        (1, FAULT, 2, "sha256:1234"),
+        (3, FAULT, 4, "sha256:1234"),
+        (9, FAULT, 4, ""),  # it ends some time
+        (1, "failed to solve: something else", 1, ""),
+        (1, f"failed to solve: unknown instruction: {FAULT}", 1, ""),
+    ],
+)
+def test_a_build_that_buildkit_mixed_up_with_another_is_tried_again(
+    client: Callable[..., Connection],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: tuple[int, str, int, str],
+) -> None:
+    times, message, tries, image = case
+    monkeypatch.setattr(module, "PAUSES", (0, 0, 0))
+    made = build(client(MIXED_UP.format(times=times, message=message)), Request(tmp_path))
+    assert made.image == image
+    assert module.mixed_up(made) is (image == "" and message == FAULT)
+    assert len((tmp_path / "client.py.count").read_text()) == tries
+
+
 def test_each_event_is_told_as_it_comes(client: Callable[..., Connection]) -> None:
     told: list[BuildEvent] = []
     run(client(f'step("{RUN}"); step("{RUN}", cached=True); done()'), on_event=told.append)

@@ -111,6 +111,7 @@ def test_a_lab_is_read_whole(place: Path) -> None:
 def test_what_is_left_out_has_its_default(place: Path) -> None:
     one = load(place, WHOLE)["one"]
     assert (one.port, one.minutes, one.given, one.teaches) == (8000, 10, (), ())
+    assert one.ready == "/ready"
     assert one.limits == Limits()
 
 
@@ -141,11 +142,12 @@ EDGES = [
     ("port = 1", "port", 1),
     ("port = 65535", "port", 65535),
     ("minutes = 1", "minutes", 1),
+    ('ready = "/v2/"', "ready", "/v2/"),
 ]
 
 
 @pytest.mark.parametrize(("line", "key", "value"), EDGES)
-def test_the_edges_themselves_are_fine(place: Path, line: str, key: str, value: int) -> None:
+def test_the_edges_themselves_are_fine(place: Path, line: str, key: str, value: object) -> None:
     assert getattr(load(place, f"{TOP}{EXERCISE}{line}\n{CHECK}")["one"], key) == value
 
 
@@ -273,6 +275,8 @@ MISTAKES = [
     ),
     ("no minutes at all", WHOLE.replace("minutes = 5", "minutes = -5"), ["minutes"]),
     ("a port one too high", TOP + EXERCISE + "port = 65536\n" + CHECK, ["port", "65536"]),
+    ("a path without a slash", TOP + EXERCISE + 'ready = "v2"\n' + CHECK, ["one.ready", "v2"]),
+    ("a path with a space", TOP + EXERCISE + 'ready = "/a b"\n' + CHECK, ["one.ready", "/a b"]),
     ("port 0", TOP + EXERCISE + "port = 0\n" + CHECK, ["port", "0"]),
     ("a port that there is not", TOP + EXERCISE + "port = 70000\n" + CHECK, ["port", "70000"]),
     (

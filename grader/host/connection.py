@@ -14,6 +14,7 @@ from grader.host.ping import Address
 
 OLDEST_API = (1, 43)  # Docker Engine 24
 OLDEST_ENGINE = "24"
+COMPOSED = "unix:///run/lab/docker.sock"  # the engine of docker-compose.yml, seen from the lab
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,19 @@ def _given(place: Home, host: str) -> Connection:
         _new_enough(address)
     except OSError as err:
         raise EngineError(
-            f"DOCKER_HOST is {host}, and no Docker Engine answers there ({err}). "
-            "Start that engine, or `unset DOCKER_HOST` to use another one."
+            f"DOCKER_HOST is {host}, and no Docker Engine answers there ({err}). {_way(host)}"
         ) from err
     kind = "private" if address.socket == str(place.socket) else "given"
     return connection(place, kind, address)
+
+
+def _way(host: str) -> str:
+    if host == COMPOSED:
+        return (
+            "It starts again by itself: wait for some seconds. If it does not,"
+            " `docker compose logs engine` on the machine says why."
+        )
+    return "Start that engine, or `unset DOCKER_HOST` to use another one."
 
 
 def private(place: Home) -> Address:

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from grader import cgroups, labels, runs
 from grader.errors import EngineError
@@ -27,6 +29,14 @@ LOG_BYTES = 10_000_000
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A second socket of the engine, which the members of a group may open."""
+
+    socket: Path
+    group: int
+
+
 def answers(place: Home) -> bool:
     """Is our engine there and talking?"""
     return address_answers(private(place))
@@ -41,7 +51,7 @@ def locked(place: Home) -> Iterator[None]:
         yield
 
 
-def start(place: Home, say: Say) -> None:
+def start(place: Home, say: Say, offer: Offer | None = None) -> None:
     """Bring the private engine up; nothing happens if it is up already."""
     check_length(place)
     if answers(place) and not _outdated(place):
@@ -57,7 +67,7 @@ def start(place: Home, say: Say) -> None:
         _clear_leftovers(place)
         try:
             _prepare(place)
-            _wait(place, _launch(place))
+            _wait(place, _launch(place, offer))
             firewall.trust_windows(place)
         except EngineError:
             _end(place)
@@ -133,6 +143,7 @@ def _settings(place: Home, slot: network.Network) -> dict[str, object]:
     return {
         "features": {"buildkit": True, "cdi": True},
         "experimental": True,
+        "runtimes": gpu.runtimes(),
         "cgroup-parent": f"/{place.cgroup}",
         "cdi-spec-dirs": [str(place.root / "cdi")],
         "default-address-pools": [{"base": str(network.pool(slot)), "size": 24}],
@@ -154,7 +165,8 @@ def path(place: Home) -> str:
     return ":".join([str(place.bin), *map(str, unpacked), SYSTEM_PATH])
 
 
-def _launch(place: Home) -> "subprocess.Popen[bytes]":
+def _launch(place: Home, offer: Offer | None) -> "subprocess.Popen[bytes]":
+    offered = [f"--host=unix://{offer.socket}", f"--group={offer.group}"] if offer else []
     command = [
         str(place.engine / "usr/sbin/dockerd"),
         f"--config-file={place.root / 'daemon.json'}",
@@ -164,6 +176,7 @@ def _launch(place: Home) -> "subprocess.Popen[bytes]":
         f"--host=unix://{place.socket}",
         # Never `none`: that deletes the bridge of an engine that runs beside this one.
         f"--bridge={place.bridge}",
+        *offered,
     ]
     env = {**os.environ, "PATH": path(place)}
     if place.log.exists() and place.log.stat().st_size > LOG_BYTES:

@@ -25,6 +25,8 @@ from grader.host.apt import unpack
 from grader.host.home import Home
 
 HOOK = "nvidia-container-runtime-hook"  # dockerd has GPUs to give where it finds this one
+RUNTIME = "nvidia-container-runtime"  # NVIDIA's own, which comes with the real hook
+SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 KIND = "nvidia.com/gpu"
 COUNT, MIB = 2, 16384
 DRIVER, CUDA = "560.0-simulated", "12.6"
@@ -40,7 +42,7 @@ GNU_STACK = struct.pack("<IIQQQQQQ", 0x6474E551, 6, 0, 0, 0, 0, 0, 16)
 
 @dataclass(frozen=True)
 class Device:
-    """One simulated GPU. Its name differs from one LAB_HOME to the next: no answer can know it."""
+    """One simulated GPU. Its name differs between machines and LAB_HOMEs: no answer can know it."""
 
     minor: int
     uuid: str
@@ -54,15 +56,22 @@ def devices(place: Home) -> tuple[Device, ...]:
 
 
 def _device(place: Home, minor: int) -> Device:
-    one = uuid5(NAMESPACE_URL, f"{place.root}#{minor}")
+    # Engines in containers all have the same LAB_HOME.
+    one = uuid5(NAMESPACE_URL, f"{platform.node()}{place.root}#{minor}")
     return Device(minor, f"GPU-{one}", MIB, f"Simulated GPU {minor} ({one.hex[-4:]})")
 
 
 def wanted(environ: Mapping[str, str] | None = None, *, system: str = "") -> bool:
     """Not where the machine has the real hook, nor where LAB_GPU=none says so."""
     env = os.environ if environ is None else environ
-    real = shutil.which(HOOK, path=system or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
+    real = shutil.which(HOOK, path=system or SYSTEM)
     return real is None and env.get("LAB_GPU", "") != "none"
+
+
+def runtimes(*, system: str = "") -> dict[str, dict[str, str]]:
+    """NVIDIA's runtime for daemon.json; by it an engine tells that its GPUs are real ones."""
+    real = shutil.which(RUNTIME, path=system or SYSTEM)
+    return {"nvidia": {"path": real}} if real else {}
 
 
 def started_with(place: Home) -> bool:

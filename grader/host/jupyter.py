@@ -23,6 +23,7 @@ from grader.host.home import Home
 
 CHECKOUT = Path(__file__).parents[2]
 ADDRESS = "127.0.0.1"
+PORT = 8888
 TRIES = 50
 START_TIMEOUT_S = 60
 FIRST_PAGE = "/lab/tree/labs/README.ipynb"
@@ -105,12 +106,11 @@ def launch(
     # Its log has the token too.
     place.jupyter.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = place.jupyter / f"{key(checkout)}.log"
-    _configure(place, checkout)
     token, chosen = secrets.token_hex(24), free_port(port)
-    env = {**_environment(place, checkout), **environment, "JUPYTER_TOKEN": token}
+    env = {**configured(place, checkout), **environment, "JUPYTER_TOKEN": token}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(chosen, checkout),
+            command(checkout, port=chosen),
             env=env,
             cwd=checkout,
             stdin=subprocess.DEVNULL,
@@ -124,7 +124,8 @@ def launch(
     return server
 
 
-def _command(port: int, checkout: Path) -> list[str]:
+def command(checkout: Path, *, port: int = PORT, address: str = ADDRESS) -> list[str]:
+    """The call of JupyterLab, the same one however the course is launched."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return [
         sys.executable,
@@ -132,12 +133,18 @@ def _command(port: int, checkout: Path) -> list[str]:
         "jupyterlab",
         "--no-browser",
         *root,
-        f"--ServerApp.ip={ADDRESS}",
+        f"--ServerApp.ip={address}",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={checkout}",
         f"--LabApp.default_url={FIRST_PAGE}",
     ]
+
+
+def configured(place: Home, checkout: Path) -> dict[str, str]:
+    """Its environment, once its settings are written where that points."""
+    _configure(place, checkout)
+    return _environment(place, checkout)
 
 
 def _own_folder(place: Home, checkout: Path) -> Path:

@@ -32,7 +32,11 @@ Hook = Callable[[Connection, Console], None]
 
 
 def up(
-    *, static: bool = False, port: int = 8888, jupyter: bool = True, prepare: Hook | None = None
+    *,
+    static: bool = False,
+    port: int = lab_server.PORT,
+    jupyter: bool = True,
+    prepare: Hook | None = None,
 ) -> int:
     """Bring everything up; 0 also in static mode, 3 when the engine that was asked for is broken.
 

@@ -2,69 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Locator, expect
 
-from grader.notebook import UNTOUCHED
-from tests.browser.page import MINE, NOTEBOOK, PANEL, SETUP, Lab, button, errors, not_run
+from tests.browser.learner import ANSWER, CHECKED_MS, Shot, through_lab_01
+from tests.browser.page import MINE, SETUP, Lab, button
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
-ANSWER = (ROOT / "solutions/01-multi-stage/two-stages/Dockerfile").read_text("utf-8")
-STARTER = (ROOT / "labs/01-multi-stage/two-stages/Dockerfile").read_text("utf-8")
-CHECKED_MS = 90_000
 LABS = sorted(path.parent.name for path in (ROOT / "labs").glob("*/lab.toml"))
-Shot = Callable[[str], None]
 
 
 def test_lab_01_from_top_to_bottom(lab: Lab, shot: Shot) -> None:
-    lab.open(NOTEBOOK)
-    lab.run_all(within=600)
-    found = lab.saved(NOTEBOOK)
-    assert errors(found) == []
-    assert not_run(found) == []
-
-    cell = lab.cell(PANEL)
-    button(cell, "Check").click()
-    expect(cell).to_contain_text(UNTOUCHED, timeout=CHECKED_MS)
-    expect(cell).to_contain_text("6 of 10 points")
-    assert "pass" not in lab.progress()
-    button(cell, "Check").scroll_into_view_if_needed()
-    shot("01-starter-checked")
-
-    button(cell, "Hint").click()
-    expect(cell).to_contain_text("Hint 1 of 3")
-    shot("01-hint")
-
-    button(cell, "Open files").click()
-    cell.get_by_role("link", name="Dockerfile", exact=True).first.click()
-    keyword = lab.page.locator(".jp-FileEditor:visible .cm-line span", has_text="FROM").first
-    expect(keyword).to_be_visible(timeout=15_000)  # highlighted: a word of its own
-    lab.write(ANSWER)
-    shot("01-editor")
-    lab.tab("01-multi-stage.ipynb")
-
-    button(cell, "Check").click()
-    expect(cell).to_contain_text("10 of 10 points", timeout=CHECKED_MS)
-    expect(cell).to_contain_text("Passed: best 10 of 10 points, 1 try, 1 hint.")
-    assert (lab.root / MINE).read_text("utf-8") == ANSWER
-    assert "01-multi-stage/two-stages check 10/10 pass" in lab.progress()
-    button(cell, "Check").scroll_into_view_if_needed()
-    shot("01-passed")
-
-    pictures = lab.page.locator(".jp-OutputArea-output img")
-    assert pictures.count() >= 4
-    for one in pictures.all():
-        one.scroll_into_view_if_needed()
-        assert one.evaluate("image => image.complete && image.naturalWidth > 300")
-        assert len(one.get_attribute("alt") or "") > 40
-    shot("01-picture")
-
-    button(cell, "Reset").click()
-    expect(cell).to_contain_text("is back at the start")
-    assert (lab.root / MINE).read_text("utf-8") == STARTER
+    through_lab_01(lab, shot)
 
 
 def test_the_address_leads_to_a_page_that_knows_where_to_begin(lab: Lab, shot: Shot) -> None:

@@ -70,6 +70,13 @@ def test_a_dead_docker_host_is_named_and_not_passed_over(
     assert "unset DOCKER_HOST" in str(caught.value)
 
 
+@pytest.mark.usefixtures("place")
+def test_the_engine_of_compose_that_is_dead_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", connection.COMPOSED)
+    with pytest.raises(EngineError, match=r"starts again by itself.*docker compose logs engine"):
+        connect()
+
+
 def test_the_current_context_comes_before_the_private_engine(place: Home) -> None:
     with fake_engine() as host, fake_engine(place.socket):
         context(Path.home(), "mine", host)

@@ -201,3 +201,12 @@ def test_every_library_says_that_its_stack_is_no_code(kinds: tuple[int, ...]) ->
     library = gpu.without_executable_stack(elf(*kinds))
     assert sorted(segments(library)) == sorted({*kinds, STACK})
     assert (library == elf(*kinds)) is (STACK in kinds)
+
+
+def test_an_engine_with_nvidias_runtime_says_so(tmp_path: Path) -> None:
+    """By it a report tells real GPUs from none."""
+    assert gpu.runtimes(system=str(tmp_path)) == {}
+    program = tmp_path / gpu.RUNTIME
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert gpu.runtimes(system=str(tmp_path)) == {"nvidia": {"path": str(program)}}

@@ -115,13 +115,13 @@ def test_its_children_know_the_engine_and_not_the_users_other_kernels(tmp_path: 
 
 
 def test_the_token_is_not_on_the_command_line() -> None:
-    assert not any("token" in word.lower() for word in jupyter._command(8888, HERE))
+    assert not any("token" in word.lower() for word in jupyter.command(HERE))
 
 
 def test_it_opens_on_the_courses_first_page(course: Course) -> None:
     url = server(port=8890).url
     assert url == "http://127.0.0.1:8890/lab/tree/labs/README.ipynb?token=t"
-    assert "--LabApp.default_url=/lab/tree/labs/README.ipynb" in jupyter._command(8890, HERE)
+    assert "--LabApp.default_url=/lab/tree/labs/README.ipynb" in jupyter.command(HERE, port=8890)
     assert (course.root / jupyter.FIRST_PAGE.removeprefix("/lab/tree/")).is_file()
 
 
