@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -110,7 +111,7 @@ def test_a_reference_gets_full_marks_and_a_starter_does_not(
 ) -> None:
     done = inside.call("exec", "grader", "grade", EXERCISE, f"{kind}/{EXERCISE}")
     assert done.returncode == status, done.stdout + done.stderr
-    assert "image.size" in done.stdout
+    assert "of 10 points" in done.stdout
 
 
 def test_whoever_attaches_is_told_jupyterlabs_address(inside: DevContainer) -> None:
@@ -118,5 +119,4 @@ def test_whoever_attaches_is_told_jupyterlabs_address(inside: DevContainer) -> N
     line = next(line for line in lines if "postAttachCommand" in line)
     command = json.loads("{" + line.strip().rstrip(",") + "}")["postAttachCommand"]
     done = inside.call("exec", "sh", "-c", command)
-    assert ":8888/" in done.stdout
-    assert "token=" in done.stdout
+    assert re.search(r"http://127\.0\.0\.1:8888/\?token=\w+", done.stdout), done.stdout
