@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from grader import kube
 from grader.host import bootstrap, serve
 from grader.host import jupyter as lab_server
 from tests.conftest import ROOT
@@ -143,3 +144,8 @@ def test_one_lock_and_one_jupyterlab_however_it_is_launched() -> None:
 def test_each_image_says_what_it_is(name: str) -> None:
     text = (ROOT / "images" / name / "README.md").read_text()
     assert all(f"**{word}.**" in text for word in ("What", "Why", "How", "Health"))
+
+
+def test_the_schema_that_is_kept_is_the_one_that_is_asked_for() -> None:
+    (kept,) = re.findall(r"! -name 'v([\d.]+)-\*'", dockerfile("images/lab/Dockerfile"))
+    assert kube.SCHEMA == kept.removesuffix(".0")

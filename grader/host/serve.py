@@ -175,7 +175,7 @@ def run_lab(place: Home, console: Console) -> int:
     address = os.environ.get("LAB_LISTEN", lab_server.ADDRESS)
     environment = {**lab_server.configured(place, checkout), **_engine(console)}
     process = subprocess.Popen(
-        lab_server.command(checkout, address=address),
+        [*lab_server.command(checkout, address=address), "--log-level=WARN"],
         env={**environment, "JUPYTER_TOKEN": token},
         cwd=checkout,
     )
