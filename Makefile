@@ -22,12 +22,16 @@ test: venv-dev ## everything that the project checks about itself
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/hadolint images/*/Dockerfile solutions/*/*/Dockerfile
+	$(ZIZMOR)
 	$(BIN)/grader sync --check
 	$(BIN)/grader lint-course
 	$(BIN)/python tests/mutate.py
 	LAB_PROGRESS=off $(BIN)/pytest $(BESIDE) --nbval-lax labs solutions
 	$(BIN)/pytest $(BESIDE) -m 'not alone' tests
 	$(BIN)/pytest -m alone tests
+
+# Our own workflows, as strictly as it can; nothing is asked for over the network.
+ZIZMOR := $(BIN)/zizmor --offline --quiet --pedantic .github
 
 # Two at once, whatever the machine has: more would make late what is timed.
 BESIDE := --numprocesses 2
@@ -52,6 +56,7 @@ lint: venv-dev ## style and types only; no engine needed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(ZIZMOR)
 
 lock: venv-dev ## renew both lock files
 	$(BIN)/python -m pip --quiet install uv
