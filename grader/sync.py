@@ -1,9 +1,10 @@
 """One text source per lab, two notebooks: ``solutions/NN/NN.md`` becomes both ``NN.ipynb``.
 
 So does ``solutions/README.md``, the page that a learner begins on. It knows no exercise and grades
-nothing. Two strip rules make the student's notebook: a cell tagged ``solution`` goes, and a region
-``# BEGIN SOLUTION`` … ``# END SOLUTION`` becomes a TODO. A cell's id comes from its text: so ids
-are the same each time, and an output is only ever carried over to the very text that gave it.
+nothing; what the docs take from the code is made in ``grader.pages``. Two strip rules make the
+student's notebook: a cell tagged ``solution`` goes, and a region ``# BEGIN SOLUTION`` …
+``# END SOLUTION`` becomes a TODO. A cell's id comes from its text: so ids are the same each time,
+and an output is only ever carried over to the very text that gave it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from grader import pages
 from grader.course import Course
 from grader.errors import SpecError, UsageError
 
@@ -68,7 +70,8 @@ def sources(course: Course, labs: Sequence[str] = ()) -> list[Path]:
     labs_ = (p for p in sorted(course.root.glob("solutions/[0-9]*/*.md")) if _is_source(p))
     found = {p.stem: p for p in (*course.root.glob("solutions/README.md"), *labs_)}
     if missing := [name for name in labs if name not in found]:
-        raise UsageError(f"No source for {missing[0]!r}. There are: {', '.join(found)}.")
+        known = ", ".join((*found, pages.NAME))
+        raise UsageError(f"No source for {missing[0]!r}. There are: {known}.")
     return [path for name, path in found.items() if not labs or name in labs]
 
 
@@ -91,8 +94,11 @@ def pair(course: Course, source: Path, *, execute: bool = False) -> Pair:
 def sync_command(labs: Sequence[str] = (), *, check: bool = False, execute: bool = False) -> int:
     """``grader sync [--check] [--execute] [LAB…]``: exit status 1 when a checked file is stale."""
     course = Course.find()
-    stale: list[str] = []
-    for source in sources(course, labs):
+    named = [name for name in labs if name != pages.NAME]
+    stale = pages.stale(course) if check and _docs_too(labs) else []
+    written = pages.write(course) if not check and _docs_too(labs) else []
+    print("".join(f"wrote {path.relative_to(course.root)}\n" for path in written), end="")
+    for source in sources(course, named) if named or not labs else ():
         made = pair(course, source, execute=execute)
         stale += made.stale() if check else []
         for path in () if check else made.write():
@@ -103,6 +109,10 @@ def sync_command(labs: Sequence[str] = (), *, check: bool = False, execute: bool
     for line in stale:
         print(f"stale: {line}")
     return 1 if stale else 0
+
+
+def _docs_too(labs: Sequence[str]) -> bool:
+    return not labs or pages.NAME in labs
 
 
 def _is_source(path: Path) -> bool:
