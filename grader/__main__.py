@@ -89,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--check", action="store_true", help="only say what is stale; exit 1 if any")
     one.add_argument("--execute", action="store_true", help="run the notebooks for their outputs")
 
+    one = command("record", _record, "keep what cells show on this engine, for where there is none")
+    one.add_argument("labs", nargs="*", metavar="LAB")
+    one.add_argument("--check", action="store_true", help="only say what is stale; exit 1 if any")
+
     one = command("lint-course", _lint, "prove the course: starters fail, references pass")
     one.add_argument("labs", nargs="*", metavar="LAB")
     one.add_argument("--static", action="store_true", help="only what needs no Docker engine")
@@ -205,6 +209,12 @@ def _sync(options: argparse.Namespace) -> int:
     from grader.sync import sync_command
 
     return sync_command(options.labs, check=options.check, execute=options.execute)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from grader.record import record_command
+
+    return record_command(options.labs, check=options.check)
 
 
 def _lint(options: argparse.Namespace) -> int:
