@@ -56,7 +56,7 @@ def tool(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as err:
-        raise UsageError(f"{name} is not installed: run make dev, then try again.") from err
+        raise UsageError(f"{name} is not installed: run make venv-dev, then try again.") from err
 
 
 def _failed_cell(book: Notebook) -> str:
