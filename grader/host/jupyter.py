@@ -27,7 +27,7 @@ TRIES = 50
 START_TIMEOUT_S = 60
 FIRST_PAGE = "/lab/tree/labs/README.ipynb"
 # No pop-up about Jupyter's news and updates, and no question to the Internet about them.
-PAGE: dict[str, object] = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+PAGE = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 MARK = "LAB_JUPYTER"  # in the environment of JupyterLab and of everything that it starts
 
 
@@ -153,8 +153,8 @@ def settle(folder: Path) -> None:
 
     The address to open is in it for where somebody else starts JupyterLab, as Binder does.
     """
-    pages = {"labconfig/page_config.json": PAGE}
-    pages["jupyter_lab_config.json"] = {"LabApp": {"default_url": FIRST_PAGE}}
+    opened = {"LabApp": {"default_url": FIRST_PAGE}}
+    pages = {"labconfig/page_config.json": PAGE, "jupyter_lab_config.json": opened}
     for name, content in pages.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
