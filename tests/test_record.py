@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import random
+import re
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +22,8 @@ from grader.course import Course
 from grader.errors import EngineError, SpecError, UsageError
 from grader.kernel import MARKER
 from grader.recording import MEASURED, Measured, Picture, Recording, Shown, Text, key
-from grader.scrub import Scrubber
+from grader.scrub import LOGIN, Scrubber, scrubber
+from tests.conftest import ROOT
 from tests.sample_course import LAB, make_course
 
 NOTHING = Scrubber({})
@@ -306,3 +309,30 @@ def test_a_broken_notebook_is_named(course: Course) -> None:
     (course.root / "labs" / LAB / f"{LAB}.ipynb").write_text("{")
     with pytest.raises(SpecError, match=rf"labs/{LAB}/{LAB}\.ipynb"):
         record.record_command(check=True)
+
+
+# -- the recordings of this repository ------------------------------------------------------------
+
+
+LABS = sorted(path.parent.name for path in ROOT.glob("labs/*/lab.toml"))
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_each_cell_that_needs_an_engine_has_its_recording(lab: str) -> None:
+    """Red after a change of a notebook: `grader record NN-name` on an engine mends it."""
+    assert record.stale(Course(ROOT), lab) == []
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_no_recording_has_an_address_or_a_folder_of_this_machine(lab: str) -> None:
+    found = recording.load(recording.path(Course(ROOT), lab))
+    text = str(replace(found, cells={key: _words(shown) for key, shown in found.cells.items()}))
+    clean = scrubber((ROOT,))
+    assert [word for word in clean.left(text) if "." in word or "/" in word] == []
+    assert not LOGIN.search(text)
+    assert not re.search(r"notebook-(?!00000000)[0-9a-f]{8}-|/tmp/lab-course-", text)
+
+
+def _words(shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    """Of a picture only what it says."""
+    return tuple(Text(one.alt) if isinstance(one, Picture) else one for one in shown)
