@@ -22,6 +22,8 @@ from grader.host.home import home
 
 COURSE, HOME, PYTHON = "/course", "/lab-home", "/course/.venv"
 LEARNER, MACHINE, SOMEWHERE = "learner", "machine", "mirror.example"
+NAMESERVER = "192.0.2.53"  # of those addresses that are for documents
+RESOLVER = Path("/etc/resolv.conf")
 # They tell nobody apart, and images and lessons are full of them.
 COMMON = {"root", "user", "learner", "docker", "debian", "ubuntu", "localhost", "machine"}
 COMMON |= {"runner", "vscode", "codespace", "jovyan", "app", "python", "lab"}
@@ -70,7 +72,10 @@ def scrubber(
     names = dict.fromkeys(_users(), LEARNER)
     names |= dict.fromkeys({*machines, *_machine_names()} - {""}, MACHINE)
     known = {word: new for word, new in names.items() if word.casefold() not in COMMON}
-    words = {**addresses(os.environ, more), **known, **folders}
+    kernel = os.uname().release  # behind its number it often says who built it, and for what
+    known |= {kernel: re.sub(r"^([\d.]+).*", r"\1", kernel)}
+    words = {**addresses(os.environ, more), **dict.fromkeys(_nameservers(), NAMESERVER)}
+    words |= {**known, **folders}
     return Scrubber({word: new for word, new in words.items() if word != new})
 
 
@@ -98,6 +103,15 @@ def _not_proxied(environ: Mapping[str, str]) -> Iterator[str]:
     for key in ("no_proxy", "NO_PROXY"):
         names = (name.strip().lstrip("*.") for name in environ.get(key, "").split(","))
         yield from (name for name in names if "." in name and not NUMBERS.fullmatch(name))
+
+
+def _nameservers() -> set[str]:
+    try:
+        lines = RESOLVER.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return set()
+    words = [line.split() for line in lines if line.startswith("nameserver")]
+    return {one[1] for one in words if len(one) > 1 and not _loopback(one[1])}
 
 
 def _private(word: str) -> bool:

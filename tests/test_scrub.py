@@ -16,13 +16,17 @@ MIRROR = "https://jane:s3cret@packages.corp.test:8443/simple"
 
 
 @pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine of Jane's, behind a proxy and with mirrors of its own."""
     for name in ("USER", "LOGNAME", "SUDO_USER"):
         monkeypatch.setenv(name, "jane")
     monkeypatch.setattr("getpass.getuser", lambda: "jane")
     monkeypatch.setattr("socket.gethostname", lambda: "janes-laptop")
-    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("", "janes-laptop", "", "", "")))
+    kernel = os.uname_result(("Linux", "janes-laptop", "6.1.7-of-jane", "", ""))
+    monkeypatch.setattr(os, "uname", lambda: kernel)
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("search x\nnameserver 10.1.2.53\nnameserver 127.0.0.53\nnameserver\n")
+    monkeypatch.setattr(scrub, "RESOLVER", resolver)
     monkeypatch.setenv("HOME", "/home/jane")
     monkeypatch.setenv("LAB_HOME", "/srv/labs-of-jane")
     monkeypatch.setenv("https_proxy", "http://proxy.corp.test:3128")
@@ -59,6 +63,8 @@ def clean() -> Scrubber:
         ("https://hub.corp.test/v2/", "https://mirror.example/v2/"),
         ("db.intern.test refused", "db.mirror.example refused"),
         ("http://a:b@pypi.org/x", "http://pypi.org/x"),
+        ("lookup x on 10.1.2.53:53: no", "lookup x on 192.0.2.53: no"),
+        ("kernel 6.1.7-of-jane | 1", "kernel 6.1.7 | 1"),
         ("/tmp/lab08-ab1_x9zq/scope", "/tmp/lab08-xxxxxxxx/scope"),
         ("lab.run=notebook-0a1b2c3d-01-a", "lab.run=notebook-00000000-01-a"),
         ("lab.run=janes-laptop/77/5/0a1b2c3d", "lab.run=run/1/1/00000000"),
@@ -74,7 +80,7 @@ def test_what_is_this_machines_own_is_replaced(clean: Scrubber, text: str, expec
     [
         "uid=0(root) gid=0(root) /root/.cache 127.0.0.1:8000->8000/tcp localhost",
         "docker.io/library/python:3.11-slim https://index.docker.io/v1/ pypi.org",
-        "172.17.0.2 sha256:0123abcd janet /home/janet /usr/local/bin/python",
+        "172.17.0.2 127.0.0.53 sha256:0123abcd janet /home/janet /usr/local/bin/python",
         "COPY --from=build /course/x /tmp/data-long-name-here",
     ],
 )
