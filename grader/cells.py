@@ -69,8 +69,9 @@ def safe(text: object, longest: int = LONGEST) -> str:
 
 
 def linked(text: object) -> str:
-    """The same, and the addresses in it can be clicked."""
-    return WEB.sub(lambda found: f'<a href="{found[0]}">{found[0]}</a>', safe(text))
+    """The same, and the addresses in it can be clicked; the page with one's work stays open."""
+    aside = 'target="_blank" rel="noopener" style="text-decoration:underline"'
+    return WEB.sub(lambda found: f'<a href="{found[0]}" {aside}>{found[0]}</a>', safe(text))
 
 
 def message(text: object, outcome: Outcome | None = None) -> Cell:
@@ -140,8 +141,10 @@ def reflection(predicted: str | None, measured: object, what: str = "Measured") 
 
 
 def printed(text: str) -> Cell:
-    """What a program printed, all of it."""
-    return Cell(_pre(text, len(text)), clean(text, len(text)))
+    """What a program printed, all of it. Small, so that a wide table fits."""
+    style = "white-space:pre-wrap;font-size:.85em;max-height:40em;overflow:auto;margin:.3em 0"
+    body = f'<pre style="{style}">{safe(text, len(text))}</pre>'
+    return Cell(body, clean(text, len(text)))
 
 
 def image(png: bytes, alt: str, width: int) -> Cell:
@@ -248,10 +251,10 @@ def _boxed(body: str, color: str) -> str:
     return f'<div style="{style}">{body}</div>'
 
 
-def _pre(text: str, longest: int = LONGEST) -> str:
+def _pre(text: str) -> str:
     style = "white-space:pre-wrap;max-height:24em;overflow:auto;padding:.5em;margin:.2em 0"
     frame = "border:1px solid rgba(128,128,128,.35)"
-    return f'<pre style="{style};{frame}">{safe(text, longest)}</pre>'
+    return f'<pre style="{style};{frame}">{safe(text)}</pre>'
 
 
 def prose(text: str) -> str:

@@ -204,7 +204,7 @@ def button(text: str, tip: str, do: Callable[[], None]) -> Any:
 def _static() -> list[Any]:
     """In static mode, what can't be had here and where it can."""
     said = f"{STATIC} {elsewhere.where()}"
-    return [ipywidgets.HTML(cells.linked(said))] if static_chosen() else []
+    return [ipywidgets.HTML(f"<div>{cells.linked(said)}</div>")] if static_chosen() else []
 
 
 def _standing(one: NotebookExercise) -> str:

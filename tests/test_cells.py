@@ -80,7 +80,7 @@ def test_plain_text_cannot_steer_a_terminal() -> None:
 
 def test_an_address_in_a_note_can_be_clicked_and_nothing_else() -> None:
     html = cells.linked("go to https://a.test/x?y=1&z=2 <b> javascript:alert(1)")
-    assert '<a href="https://a.test/x?y=1&amp;z=2">' in html
+    assert '<a href="https://a.test/x?y=1&amp;z=2" target="_blank"' in html
     assert html.count("<") == 2
 
 

@@ -68,7 +68,7 @@ def test_in_static_mode_the_panel_says_so_and_where_the_rest_can_be_graded(
     monkeypatch.setenv("LAB_CODESPACES", "https://codespaces.test/x")
     said = words(panel(lambda *_, **__: report()))
     assert STATIC in said
-    assert '<a href="https://codespaces.test/x">' in said
+    assert '<a href="https://codespaces.test/x" target="_blank"' in said
 
 
 def test_a_check_shows_the_table_and_the_new_best(course: Course) -> None:
