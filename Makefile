@@ -21,7 +21,7 @@ test: venv-dev ## everything that the project checks about itself
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/hadolint images/*/Dockerfile solutions/*/*/Dockerfile
+	$(BIN)/hadolint binder/Dockerfile images/*/Dockerfile solutions/*/*/Dockerfile
 	$(ZIZMOR)
 	$(BIN)/grader sync --check
 	$(BIN)/grader lint-course

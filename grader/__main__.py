@@ -112,6 +112,12 @@ def _authors(command: Add) -> None:
     one.add_argument("--check", action="store_true", help="only say what is stale; exit 1 if any")
     one.add_argument("--execute", action="store_true", help="run the notebooks for their outputs")
 
+    keep = "keep what cells show on this engine, for where there is none"
+    ends = f"0 done, or nothing is stale · 1 --check found something · 3 {MACHINE}"
+    one = command("record", _record, keep, ends)
+    one.add_argument("labs", nargs="*", metavar="LAB", help="only these")
+    one.add_argument("--check", action="store_true", help="only say what is stale; exit 1 if any")
+
     prove = "prove the course: starters fail, references pass"
     ends = f"0 no fault · 1 the course is at fault · 3 only {MACHINE}"
     one = command("lint-course", _lint, prove, ends)
@@ -233,6 +239,12 @@ def _sync(options: argparse.Namespace) -> int:
     from grader.sync import sync_command
 
     return sync_command(options.labs, check=options.check, execute=options.execute)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from grader.record import record_command
+
+    return record_command(options.labs, check=options.check)
 
 
 def _lint(options: argparse.Namespace) -> int:
