@@ -49,6 +49,11 @@ class DevContainer:
             timeout=seconds,
         )
 
+    def log(self) -> str:
+        """The services' last words, which the client keeps to itself."""
+        words = ("compose", "-p", self.project, "logs", "--no-color", "--tail", "15")
+        return client.docker(self.connection, *words).stdout
+
     def down(self) -> Done:
         words = ("compose", "-p", self.project, "down", "--volumes", "--rmi", "local")
         return client.docker(self.connection, *words, timeout=300)
@@ -83,7 +88,7 @@ def inside(
     found = DevContainer(folder, connection)
     try:
         done = found.call("up", seconds=UP_S)
-        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+        assert done.returncode == 0, done.stderr[-3000:] + found.log()
         said = json.loads(done.stdout.strip().splitlines()[-1])
         assert (said["outcome"], said["composeProjectName"]) == ("success", found.project)
         assert "Ready: " in done.stderr  # the preflight
