@@ -18,7 +18,10 @@ from grader.recording import Recording, Text, key
 from tests.conftest import ROOT
 from tests.sample_course import LAB, make_course
 
-NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("labs/**/[0-9R]*.ipynb"))
+NOTEBOOKS = [
+    "labs/README.ipynb",
+    *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("labs/[0-9]*/*.ipynb")),
+]
 REPLAY = "Replay: recorded on "
 
 
