@@ -21,7 +21,7 @@ test: venv-dev ## everything that the project checks about itself
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/hadolint images/*/Dockerfile solutions/*/*/Dockerfile
+	$(BIN)/hadolint binder/Dockerfile images/*/Dockerfile solutions/*/*/Dockerfile
 	$(ZIZMOR)
 	$(BIN)/grader sync --check
 	$(BIN)/grader lint-course
@@ -67,7 +67,7 @@ lock: venv-dev ## renew both lock files
 LOCKING := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --quiet
 
-notebooks: venv-dev ## make both notebooks of each lab from its one source
+notebooks: venv-dev ## make both notebooks of each lab, and parts of the docs, from their one source
 	@$(BIN)/grader sync
 
 venv:

@@ -17,7 +17,15 @@ from grader.errors import EngineError, GraderError
 
 FORMATS = ("text", "json")
 KINDS = ("good", "wrong", "cheat", "hostile")  # what a selftest grades
+FORMAT = "for people or for programs"
+# How they end, beside what ENDS says of each of them.
+MACHINE = "the machine's fault"
+DONE = "0 done"
+GRADED = f"0 full marks · 1 something to fix · 3 {MACHINE}, try again"
+UP = "0 up, also in static mode · 3 the engine that was asked for is broken"
+ENDS = "exit status: 2 wrong use or a broken spec · 3 the machine's fault · 130 stopped by Ctrl-C"
 Command = Callable[[argparse.Namespace], int]
+Add = Callable[..., argparse.ArgumentParser]  # a name, what it runs, its help, how it ends
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may not know ✓
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     try:
         status = int(options.run(options))
         sys.stdout.flush()
@@ -41,35 +49,46 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="grader", description="Grades Docker work.")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+def parser() -> argparse.ArgumentParser:
+    """What may be typed. The docs are made from it (grader.pages.commands)."""
+    top = argparse.ArgumentParser(prog="grader", description="Grades Docker work.", epilog=ENDS)
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, run: Command, help_: str) -> argparse.ArgumentParser:
-        one = commands.add_parser(name, help=help_, description=help_)
+    def command(name: str, run: Command, help_: str, ends: str = DONE) -> argparse.ArgumentParser:
+        epilog = f"exit status: {ends}"
+        one = commands.add_parser(name, help=help_, description=help_, epilog=epilog)
         one.set_defaults(run=run)
         return one
 
-    one = command("list", _list, "name every lab and exercise")
-    one.add_argument("--format", choices=FORMATS, default="text")
+    for add in (_learners, _authors, _machines):
+        add(command)
+    return top
 
-    one = command("grade", _grade, "grade a folder as a submission of an exercise")
+
+def _learners(command: Add) -> None:
+    one = command("list", _list, "name every lab and exercise")
+    one.add_argument("--format", choices=FORMATS, default="text", help=FORMAT)
+
+    one = command("grade", _grade, "grade a folder as a submission of an exercise", GRADED)
     one.add_argument("exercise", help="NN-name/exercise")
-    one.add_argument("folder", type=Path)
-    one.add_argument("--format", choices=FORMATS, default="text")
-    one.add_argument("--output", type=Path, help="write the report to this file")
+    one.add_argument("folder", type=Path, help="what is handed in")
+    one.add_argument("--format", choices=FORMATS, default="text", help=FORMAT)
+    one.add_argument("--output", type=Path, metavar="FILE", help="write the report to this file")
     one.add_argument("--static", action="store_true", help="only what needs no Docker engine")
 
-    for name, run, help_ in (
-        ("start", _start, "make work/NN-name/exercise from its starter"),
-        ("hint", _hint, "the next hint for the first check that failed"),
-        ("reset", _reset, "bring the starter back; keeps a copy of what it replaces"),
-        ("solution", _solution, "show the reference solution, once it was earned"),
+    for name, run, help_, ends in (
+        ("start", _start, "make work/NN-name/exercise from its starter", DONE),
+        ("hint", _hint, "the next hint for the first check that failed", DONE),
+        ("reset", _reset, "bring the starter back; keeps a copy of what it replaces", DONE),
+        (
+            *("solution", _solution, "show the reference solution, once it was earned"),
+            "0 shown · 1 not earned yet",
+        ),
     ):
-        one = command(name, run, help_)
+        one = command(name, run, help_, ends)
         one.add_argument("exercise", help="NN-name/exercise")
 
-    one = command("check", _check, "grade what is in work/, of one exercise or of all")
+    one = command("check", _check, "grade what is in work/, of one exercise or of all", GRADED)
     what = one.add_mutually_exclusive_group(required=True)
     what.add_argument("exercise", nargs="?", default="", help="NN-name/exercise")
     what.add_argument("--all", action="store_true", help="each exercise that you have begun")
@@ -79,35 +98,50 @@ def _parser() -> argparse.ArgumentParser:
 
     one = command("progress", _progress, "what was done so far, exercise by exercise")
     one.add_argument("--merge", type=Path, metavar="FILE", help="add another machine's progress")
-    one.add_argument("--format", choices=FORMATS, default="text")
+    one.add_argument("--format", choices=FORMATS, default="text", help=FORMAT)
 
-    one = command("doctor", _doctor, "what this machine can and cannot grade, and what to do")
-    one.add_argument("--format", choices=FORMATS, default="text")
+    what_here = "what this machine can and cannot grade, and what to do"
+    one = command("doctor", _doctor, what_here, "0 the labs run here · 1 something to repair")
+    one.add_argument("--format", choices=FORMATS, default="text", help=FORMAT)
 
-    one = command("sync", _sync, "make both notebooks of each lab from its one source")
-    one.add_argument("labs", nargs="*", metavar="LAB")
+
+def _authors(command: Add) -> None:
+    both = "make the notebooks of each lab, and parts of the docs, from their one source"
+    one = command("sync", _sync, both, "0 done, or nothing is stale · 1 --check found something")
+    one.add_argument("labs", nargs="*", metavar="LAB", help="only these; also README and docs")
     one.add_argument("--check", action="store_true", help="only say what is stale; exit 1 if any")
     one.add_argument("--execute", action="store_true", help="run the notebooks for their outputs")
 
-    one = command("lint-course", _lint, "prove the course: starters fail, references pass")
-    one.add_argument("labs", nargs="*", metavar="LAB")
-    one.add_argument("--static", action="store_true", help="only what needs no Docker engine")
-    one.add_argument("--jobs", type=int, default=2)
+    keep = "keep what cells show on this engine, for where there is none"
+    ends = f"0 done, or nothing is stale · 1 --check found something · 3 {MACHINE}"
+    one = command("record", _record, keep, ends)
+    one.add_argument("labs", nargs="*", metavar="LAB", help="only these")
+    one.add_argument("--check", action="store_true", help="only say what is stale; exit 1 if any")
 
-    one = command("selftest", _selftest, "prove the grader: grade what has a known verdict")
+    prove = "prove the course: starters fail, references pass"
+    ends = f"0 no fault · 1 the course is at fault · 3 only {MACHINE}"
+    one = command("lint-course", _lint, prove, ends)
+    one.add_argument("labs", nargs="*", metavar="LAB", help="only these")
+    one.add_argument("--static", action="store_true", help="only what needs no Docker engine")
+    one.add_argument("--jobs", type=int, default=2, help="how many are graded at once")
+
+    prove = "prove the grader: grade what has a known verdict"
+    ends = f"0 every verdict is right · 1 one is off · 3 {MACHINE}"
+    one = command("selftest", _selftest, prove, ends)
     one.add_argument("--quick", action="store_true", help="only some of each kind")
-    one.add_argument("--jobs", type=int, default=2)
+    one.add_argument("--jobs", type=int, default=2, help="how many are graded at once")
     one.add_argument("--only", choices=KINDS, default="", help="one kind only")
 
-    one = command("up", _up, "set up the engine and images, prove them, start JupyterLab")
+
+def _machines(command: Add) -> None:
+    one = command("up", _up, "set up the engine and images, prove them, start JupyterLab", UP)
     one.add_argument("--static", action="store_true", help="JupyterLab without a Docker engine")
     one.add_argument("--no-jupyter", action="store_true", help="the engine and images only")
-    one.add_argument("--port", type=int, default=8888)
+    one.add_argument("--port", type=int, default=8888, help="where JupyterLab listens")
 
-    one = command("down", _down, "stop what `up` started")
+    one = command("down", _down, "stop what `up` started", "0 done · 1 nothing was removed")
     one.add_argument("--clean", action="store_true", help="also remove all state")
     one.add_argument("--yes", action="store_true", help="don't ask before removing")
-    return parser
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -205,6 +239,12 @@ def _sync(options: argparse.Namespace) -> int:
     from grader.sync import sync_command
 
     return sync_command(options.labs, check=options.check, execute=options.execute)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from grader.record import record_command
+
+    return record_command(options.labs, check=options.check)
 
 
 def _lint(options: argparse.Namespace) -> int:

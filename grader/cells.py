@@ -7,6 +7,7 @@ seconds, so that two runs of the same notebook read the same.
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 import textwrap
@@ -35,6 +36,8 @@ WORDS = {
 STEPS_SHOWN = 8
 STEP_WIDTH = 110
 LONGEST = 4000  # characters of one message
+REPLAYED = "End of the replay."
+WEB = re.compile(r"https?://[^\s<>\"']+")
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 CELL = "text-align:left;vertical-align:top;padding:.35em .7em;white-space:normal;max-width:46em"
@@ -54,15 +57,21 @@ class Cell:
         return self.text
 
 
-def clean(text: object) -> str:
+def clean(text: object, longest: int = LONGEST) -> str:
     """Text that can do nothing to a terminal: no escape sequences, no control characters."""
     plain = CONTROLS.sub("", ESCAPES.sub("", str(text).replace("\r\n", "\n")))
-    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]} …"
+    return plain if len(plain) <= longest else f"{plain[:longest]} …"
 
 
-def safe(text: object) -> str:
+def safe(text: object, longest: int = LONGEST) -> str:
     """Text that can do nothing to a page either."""
-    return html.escape(clean(text))
+    return html.escape(clean(text, longest))
+
+
+def linked(text: object) -> str:
+    """The same, and the addresses in it can be clicked; the page with one's work stays open."""
+    aside = 'target="_blank" rel="noopener" style="text-decoration:underline"'
+    return WEB.sub(lambda found: f'<a href="{found[0]}" {aside}>{found[0]}</a>', safe(text))
 
 
 def message(text: object, outcome: Outcome | None = None) -> Cell:
@@ -83,7 +92,7 @@ def report(found: Report, note: str = "", folder: str = "") -> Cell:
     lines += [line for result in found.results for line in _text_row(result)]
     said = in_words(found.opinions)
     rows = "".join(_html_row(result, folder) for result in found.results)
-    noted = f"<div>{safe(note)}</div>" if note else ""
+    noted = f"<div>{linked(note)}</div>" if note else ""
     table = f'<table style="border-collapse:collapse;margin:.4em 0">{rows}</table>'
     second = _fold(said[0].rstrip(":"), "\n".join(said[1:])) if said else ""
     body = f"<div><b>{safe(head)}</b>{noted}{table}{second}</div>"
@@ -124,11 +133,38 @@ def question(text: str, choices: Sequence[str], chosen: str | None) -> str:
     return "\n".join([text, *(f"  {m} {c}" for m, c in zip(marks, choices, strict=True))])
 
 
-def reflection(predicted: str | None, measured: object) -> Cell:
+def reflection(predicted: str | None, measured: object, what: str = "Measured") -> Cell:
     """The prediction against what was measured."""
     mine = f"You predicted: {predicted}" if predicted else "You made no prediction."
-    body = f"<div>{safe(mine)}</div><div>Measured: <b>{safe(measured)}</b></div>"
-    return Cell(_boxed(body, "#787878"), f"{clean(mine)}\nMeasured: {clean(measured)}")
+    body = f"<div>{safe(mine)}</div><div>{safe(what)}: <b>{safe(measured)}</b></div>"
+    return Cell(_boxed(body, "#787878"), f"{clean(mine)}\n{clean(what)}: {clean(measured)}")
+
+
+def printed(text: str) -> Cell:
+    """What a program printed, all of it. Small, so that a wide table fits."""
+    style = "white-space:pre-wrap;font-size:.85em;max-height:40em;overflow:auto;margin:.3em 0"
+    body = f'<pre style="{style}">{safe(text, len(text))}</pre>'
+    return Cell(body, clean(text, len(text)))
+
+
+def image(png: bytes, alt: str, width: int) -> Cell:
+    """A picture, and its sentence for those who can't see it."""
+    data = base64.b64encode(png).decode()
+    style = f"width:{int(width)}px;max-width:100%;height:auto"
+    source = f"data:image/png;base64,{data}"
+    return Cell(
+        f'<img style="{style}" alt="{safe(alt)}" src="{source}">', f"[picture: {clean(alt)}]"
+    )
+
+
+def replay(mark: str, parts: Sequence[Cell]) -> Cell:
+    """What was recorded elsewhere, in a frame that says so above and below."""
+    style = f"border:2px dashed {COLORS[Outcome.ERROR]};padding:.3em .8em;margin:.3em 0"
+    head = f'<div style="color:{COLORS[Outcome.ERROR]};font-weight:bold">{safe(mark)}</div>'
+    body = "".join(part.html for part in parts)
+    foot = f'<div style="color:{COLORS[Outcome.ERROR]}">{REPLAYED}</div>'
+    text = "\n".join([clean(mark), *(part.text.rstrip("\n") for part in parts), REPLAYED])
+    return Cell(f'<div style="{style}">{head}{body}{foot}</div>', text)
 
 
 def standing(table: str, rows: Sequence[tuple[str, str | None, str | None]]) -> Cell:

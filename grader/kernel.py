@@ -1,23 +1,25 @@
 """Sets a Jupyter kernel up so that plain ``docker`` in a cell reaches the engine in use.
 
-Where there is no engine, cells that begin with ``# needs docker`` say so instead of running.
-Nothing is started and nothing is shown here.
+Where there is no engine, cells that begin with ``# needs docker`` show what was recorded for them,
+or say so, instead of running. Nothing is started here, and what is shown is ``replay``'s.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from grader.errors import EngineError
 from grader.host.connection import connect
 from grader.host.home import static_chosen
+from grader.recording import key
 
 MARKER = "# needs docker"
 NOT_RUN = "Not run: this cell needs a Docker engine. `grader doctor` says how to get one."
+AGAIN = "_lab_replay"  # the kernel's name of what is called in place of a cell
 
 
 def in_jupyter() -> bool:
@@ -37,6 +39,7 @@ def reach_engine(environ: MutableMapping[str, str] = os.environ) -> bool:
         transformers = _shell().input_transformers_cleanup
         transformers[:] = [t for t in transformers if t is not pass_over]
         transformers += [] if found else [pass_over]
+        _shell().user_ns.setdefault(AGAIN, lambda _: print(NOT_RUN))
     return bool(found)
 
 
@@ -50,10 +53,20 @@ def name_run(run: str) -> None:
         _shell().user_ns["LAB_RUN"] = run
 
 
+def replay_with(again: Callable[[str], None]) -> None:
+    """What a cell that can't run shows from here on; it is called with the cell's key."""
+    if in_jupyter():
+        _shell().user_ns[AGAIN] = again
+
+
 def pass_over(lines: list[str]) -> list[str]:
-    """A cell that needs an engine becomes a line that says so; any other stays as it is."""
-    marked = bool(lines) and lines[0].strip() == MARKER
-    return [f"print({NOT_RUN!r})\n"] if marked else lines
+    """A cell that needs an engine becomes a call for its recording; any other stays as it is."""
+    return [f"{AGAIN}({key(''.join(lines))!r})\n"] if marked("".join(lines)) else lines
+
+
+def marked(source: str) -> bool:
+    """Whether a cell needs an engine: its first line says so."""
+    return source.strip().partition("\n")[0].strip() == MARKER
 
 
 def _engine(environ: MutableMapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -25,10 +25,13 @@ class Handle(Protocol):
     def update(self, cell: Cell, /) -> object: ...
 
 
-def show(what: Cell | str) -> None:
-    """A new output of the cell that runs; plain text where there is no notebook."""
+def show(what: Cell | str, about: Mapping[str, Any] | None = None) -> None:
+    """A new output of the cell that runs; plain text where there is no notebook.
+
+    ``about`` goes with it unseen, for a program that reads the output.
+    """
     if in_jupyter():
-        display(cells.message(what) if isinstance(what, str) else what)
+        display(cells.message(what) if isinstance(what, str) else what, metadata=about)
     else:
         print(what)
 

@@ -16,16 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader import cells, digits, work
+from grader import cells, digits, elsewhere, replay, work
 from grader.cells import Cell
 from grader.course import Course
 from grader.digits import Pixels, Sample
 from grader.errors import GraderError, UsageError
 from grader.fingerprint import fingerprint
 from grader.frontpage import page
-from grader.kernel import in_jupyter, name_run, reach_engine
+from grader.kernel import in_jupyter, name_run, reach_engine, replay_with
 from grader.live import Live, Show, display, show
 from grader.progress import Progress
+from grader.recording import MEASURED
 from grader.results import Outcome, Report
 from grader.spec import Exercise, Lab
 from grader.standing import exercises, standing, table
@@ -62,13 +63,14 @@ def lab(name: str, *, work: str = "", grade: Grade | None = None) -> NotebookLab
 
     ``work`` names a workplace of its own, for the solutions' notebooks. From here on plain
     ``docker`` in a cell reaches the engine in use; where there is none, cells that begin with
-    ``# needs docker`` say so.
+    ``# needs docker`` show what was recorded for them, marked as such.
     """
     reach_engine()
     try:
         course = Course.find()
         course = _Elsewhere(course.root, work) if work else course
         name_run(course.run(name))
+        replay_with(partial(replay.again, course, name))
         return NotebookLab(course, course.lab(name), grade or _grade)
     except GraderError as err:
         raise NotHereError(str(err)) from None
@@ -140,7 +142,8 @@ class NotebookLab:
         """Show the prediction beside what was measured."""
         with _never_raises(self.course):
             predicted = self._last("predict", id_)
-            show(cells.reflection(predicted, measured))
+            about = {MEASURED: {"id": id_, "value": str(measured)}}
+            show(cells.reflection(predicted, measured), about)
             self._note("measure", id_, measured)
 
     def draw(self, container: str, port: int = 8000, *, digit: int | None = None) -> None:
@@ -248,8 +251,8 @@ class NotebookExercise:
             if cancel.is_set():
                 raise KeyboardInterrupt
             self.report = report
-            note = UNTOUCHED if untouched else ""
-            live.end(cells.report(report, note, work.near(self.folder)))
+            notes = (UNTOUCHED if untouched else "", elsewhere.left_out(report))
+            live.end(cells.report(report, " ".join(filter(None, notes)), work.near(self.folder)))
             with _never_raises(self.course):  # a full disk must not cost the table
                 progress = Progress.of(self.course)
                 progress.record(report, untouched=untouched, fingerprint=found)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from grader import cells, work
+from grader import cells, elsewhere, work
 from grader.cells import Cell
 from grader.errors import GraderError
 from grader.fingerprint import fingerprint
+from grader.host.home import static_chosen
 from grader.live import Live
 from grader.progress import Progress
 from grader.results import Outcome
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 NARROW = {"width": "auto", "min_width": "5.5em"}  # all of them in one row
+STATIC = "There is no Docker Engine here: only what the files alone tell is graded."
 STOPPING = "Stopping: the build and the containers are ended."
 
 
@@ -73,9 +75,8 @@ class Panel:
         row = ipywidgets.HBox(
             [*buttons, self.reset, self.solution], layout={"flex_flow": "row wrap"}
         )
-        self.widget: Any = ipywidgets.VBox(
-            [row, self.best, self.status.widget, self.table.widget], layout={"max_width": "70em"}
-        )
+        shown = [row, self.best, *_static(), self.status.widget, self.table.widget]
+        self.widget: Any = ipywidgets.VBox(shown, layout={"max_width": "70em"})
         self._idle()
 
     @property
@@ -198,6 +199,12 @@ def button(text: str, tip: str, do: Callable[[], None]) -> Any:
     made = ipywidgets.Button(description=text, tooltip=tip, layout=NARROW)
     made.on_click(lambda _: do())
     return made
+
+
+def _static() -> list[Any]:
+    """In static mode, what can't be had here and where it can."""
+    said = f"{STATIC} {elsewhere.where()}"
+    return [ipywidgets.HTML(f"<div>{cells.linked(said)}</div>")] if static_chosen() else []
 
 
 def _standing(one: NotebookExercise) -> str:

@@ -1,26 +1,26 @@
 """One text source per lab, two notebooks: ``solutions/NN/NN.md`` becomes both ``NN.ipynb``.
 
 So does ``solutions/README.md``, the page that a learner begins on. It knows no exercise and grades
-nothing. Two strip rules make the student's notebook: a cell tagged ``solution`` goes, and a region
-``# BEGIN SOLUTION`` … ``# END SOLUTION`` becomes a TODO. A cell's id comes from its text: so ids
-are the same each time, and an output is only ever carried over to the very text that gave it.
+nothing; what the docs take from the code is made in ``grader.pages``. Two strip rules make the
+student's notebook: a cell tagged ``solution`` goes, and a region ``# BEGIN SOLUTION`` …
+``# END SOLUTION`` becomes a TODO. A cell's id comes from its text: so ids are the same each time,
+and an output is only ever carried over to the very text that gave it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
+from grader import pages
 from grader.course import Course
 from grader.errors import SpecError, UsageError
+from grader.execution import Notebook, tool
+from grader.execution import execute as run_notebook
 
 COMPARED = "nbval-check-output"  # cells with this tag keep their outputs
 SOLUTION = "solution"
@@ -28,9 +28,6 @@ TODO = "# TODO: your work here"
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
 REGION = re.compile(rf"^([ \t]*){BEGIN}[ \t]*\n.*?^[ \t]*{END}[ \t]*$", re.M | re.S)
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-CELL_SECONDS = 600.0
-
-Notebook = Any  # nbformat has no types
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Pair:
 
     def student_cells(self) -> list[Notebook]:
         """The cells of the student's notebook."""
-        return list(_tool("nbformat").reads(self.texts[1], 4).cells)
+        return list(tool("nbformat").reads(self.texts[1], 4).cells)
 
     def stale(self) -> list[str]:
         """A sentence for each file that is not as it should be, with the first cell that isn't."""
@@ -68,7 +65,8 @@ def sources(course: Course, labs: Sequence[str] = ()) -> list[Path]:
     labs_ = (p for p in sorted(course.root.glob("solutions/[0-9]*/*.md")) if _is_source(p))
     found = {p.stem: p for p in (*course.root.glob("solutions/README.md"), *labs_)}
     if missing := [name for name in labs if name not in found]:
-        raise UsageError(f"No source for {missing[0]!r}. There are: {', '.join(found)}.")
+        known = ", ".join((*found, pages.NAME))
+        raise UsageError(f"No source for {missing[0]!r}. There are: {known}.")
     return [path for name, path in found.items() if not labs or name in labs]
 
 
@@ -78,11 +76,11 @@ def pair(course: Course, source: Path, *, execute: bool = False) -> Pair:
     student = course.root / "labs" / solution.relative_to(course.root / "solutions")
     book = _read(source)
     if execute:
-        _execute(book, source)
+        run_notebook(book, source)
     else:
         _carry_over(book, _outputs(solution))
     _number(book)
-    nbformat = _tool("nbformat")
+    nbformat = tool("nbformat")
     texts = tuple(nbformat.writes(b) + "\n" for b in (book, _for_students(book)))
     missing = tuple(n for n, c in enumerate(book.cells, 1) if _compared(c) and not c.outputs)
     return Pair(course.root, solution, student, (texts[0], texts[1]), missing)
@@ -91,8 +89,11 @@ def pair(course: Course, source: Path, *, execute: bool = False) -> Pair:
 def sync_command(labs: Sequence[str] = (), *, check: bool = False, execute: bool = False) -> int:
     """``grader sync [--check] [--execute] [LAB…]``: exit status 1 when a checked file is stale."""
     course = Course.find()
-    stale: list[str] = []
-    for source in sources(course, labs):
+    named = [name for name in labs if name != pages.NAME]
+    stale = pages.stale(course) if check and _docs_too(labs) else []
+    written = pages.write(course) if not check and _docs_too(labs) else []
+    print("".join(f"wrote {path.relative_to(course.root)}\n" for path in written), end="")
+    for source in sources(course, named) if named or not labs else ():
         made = pair(course, source, execute=execute)
         stale += made.stale() if check else []
         for path in () if check else made.write():
@@ -105,6 +106,10 @@ def sync_command(labs: Sequence[str] = (), *, check: bool = False, execute: bool
     return 1 if stale else 0
 
 
+def _docs_too(labs: Sequence[str]) -> bool:
+    return not labs or pages.NAME in labs
+
+
 def _is_source(path: Path) -> bool:
     return path.stem == path.parent.name
 
@@ -113,7 +118,7 @@ def _read(source: Path) -> Notebook:
     """The source as a notebook with ids and metadata that depend on nothing but its text."""
     try:
         text = source.read_text(encoding="utf-8")
-        book = _tool("jupytext").reads(text, fmt="md:myst")
+        book = tool("jupytext").reads(text, fmt="md:myst")
     except (OSError, ValueError) as err:
         raise SpecError(f"{source}: not a MyST notebook: {err}") from err
     book.nbformat, book.nbformat_minor = 4, 5
@@ -146,7 +151,7 @@ def _outputs(path: Path) -> dict[str, list[Notebook]]:
     """The outputs that stand in a solution notebook, by cell id; none where it is broken."""
     if not path.is_file():
         return {}
-    nbformat = _tool("nbformat")
+    nbformat = tool("nbformat")
     try:
         book = nbformat.read(path, 4)
         cells = [c for c in book.cells if c.cell_type == "code"]
@@ -188,7 +193,7 @@ def _merged(outputs: Sequence[Notebook]) -> list[Notebook]:
 
 
 def _for_students(book: Notebook) -> Notebook:
-    nbformat = _tool("nbformat")
+    nbformat = tool("nbformat")
     student = nbformat.from_dict(book)
     student.cells = [c for c in student.cells if SOLUTION not in _tags(c)]
     for cell in student.cells:
@@ -210,41 +215,6 @@ def _compared(cell: Notebook) -> bool:
     return cell.cell_type == "code" and COMPARED in _tags(cell)
 
 
-def _execute(book: Notebook, source: Path) -> None:
-    """Run all of it, in the notebook's folder. Raises SpecError naming the cell that failed."""
-    nbclient = _tool("nbclient")
-    where = {"metadata": {"path": str(source.parent)}}
-    client = nbclient.NotebookClient(book, timeout=CELL_SECONDS, resources=where)
-    try:
-        with _plain_progress():
-            client.execute()
-    except nbclient.exceptions.CellExecutionError as err:
-        raise SpecError(f"{source}: {_failed_cell(book)}: {err.ename}: {err.evalue}") from err
-    except nbclient.exceptions.CellTimeoutError as err:
-        raise SpecError(f"{source}: a cell ran longer than {CELL_SECONDS:g} s") from err
-
-
-def _failed_cell(book: Notebook) -> str:
-    for number, cell in enumerate(book.cells, 1):
-        if any(o["output_type"] == "error" for o in cell.get("outputs", ())):
-            return f"cell {number}"
-    return "a cell"
-
-
-@contextmanager
-def _plain_progress() -> Iterator[None]:
-    """Let checks in the kernel show their end only, as nbval will see it."""
-    before = os.environ.get("LAB_PROGRESS")
-    os.environ["LAB_PROGRESS"] = "off"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["LAB_PROGRESS"]
-        else:
-            os.environ["LAB_PROGRESS"] = before
-
-
 def _difference(path: Path, text: str) -> str:
     """What is different on disk, "" when nothing is."""
     try:
@@ -257,7 +227,7 @@ def _difference(path: Path, text: str) -> str:
 
 
 def _first_cell(there: str, text: str) -> str:
-    nbformat = _tool("nbformat")
+    nbformat = tool("nbformat")
     try:
         old, new = nbformat.reads(there, 4), nbformat.reads(text, 4)
     except Exception:  # noqa: BLE001 (nbformat raises many kinds, all for the same reason)
@@ -268,11 +238,3 @@ def _first_cell(there: str, text: str) -> str:
         if a != b:
             return f"cell {number} differs ({', '.join(keys) or 'id or number'})"
     return "its metadata or format differ"
-
-
-def _tool(name: str) -> Any:
-    """A library that only developers have."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as err:
-        raise UsageError(f"{name} is not installed: run make dev, then try again.") from err

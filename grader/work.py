@@ -187,6 +187,7 @@ def start_command(exercise_id: str) -> int:
 
 def check_command(exercise_id: str) -> int:
     """``grader check``: grades the work folder, prints the report and writes it down."""
+    from grader.elsewhere import left_out
     from grader.exports import render
     from grader.fingerprint import fingerprint
     from grader.grade import grade
@@ -200,6 +201,8 @@ def check_command(exercise_id: str) -> int:
     print(render(report, "text"), end="")
     if untouched:
         print("This is the starter as it was given: nothing is counted yet.")
+    if left := left_out(report):
+        print(left)
     Progress.of(course).record(report, untouched=untouched, fingerprint=found)
     return report.exit_status
 

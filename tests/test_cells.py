@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,8 @@ EVIL = (
     '</td><script>alert(1)</script><img src=x onerror="alert(2)">\x1b[31mred\x1b]0;t\x07\u202eback'
 )
 ALLOWED = {"div", "b", "table", "tr", "td", "span", "details", "summary", "pre", "code", "a"}
-ALLOWED |= {"progress", "br"}
+ALLOWED |= {"progress", "br", "img"}
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class _Tags(HTMLParser):
@@ -24,10 +26,12 @@ class _Tags(HTMLParser):
         super().__init__()
         self.found: set[str] = set()
         self.attributes: set[str] = set()
+        self.sources: set[str | None] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.add(tag)
         self.attributes |= {name for name, _ in attrs}
+        self.sources |= {value for name, value in attrs if name == "src"}
 
 
 def evil_report() -> Report:
@@ -51,7 +55,8 @@ def evil_report() -> Report:
         cells.building(EVIL, [BuildEvent(EVIL, "error", 1, 2, EVIL)]),
         cells.files({Path(EVIL): EVIL}),
         cells.exercise(EVIL, EVIL, EVIL, [EVIL]),
-        cells.reflection(EVIL, EVIL),
+        cells.reflection(EVIL, EVIL, EVIL),
+        cells.replay(EVIL, [cells.printed(EVIL), cells.image(PNG, EVIL, 9)]),
         cells.standing(EVIL, [(EVIL, EVIL, EVIL)]),
     ],
 )
@@ -59,7 +64,8 @@ def test_what_a_build_says_cannot_become_a_page(cell: cells.Cell) -> None:
     tags = _Tags()
     tags.feed(cell.html)
     assert tags.found <= ALLOWED
-    assert tags.attributes <= {"style", "title", "href"}
+    assert tags.attributes <= {"style", "title", "href", "alt", "src"}
+    assert tags.sources <= {f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}
     for bad in ("\x1b", "\x07", "\u202e"):
         assert bad not in cell.html
 
@@ -70,6 +76,24 @@ def test_plain_text_cannot_steer_a_terminal() -> None:
         assert "[31m" not in text
         assert "\u202e" not in text
         assert "red" in text
+
+
+def test_an_address_in_a_note_can_be_clicked_and_nothing_else() -> None:
+    html = cells.linked("go to https://a.test/x?y=1&z=2 <b> javascript:alert(1)")
+    assert '<a href="https://a.test/x?y=1&amp;z=2" target="_blank"' in html
+    assert html.count("<") == 2
+
+
+def test_a_replay_is_marked_above_and_below() -> None:
+    lines = cells.replay("MARK", [cells.printed("one\ntwo\n"), cells.printed("three")]).text
+    assert lines.splitlines() == ["MARK", "one", "two", "three", cells.REPLAYED]
+
+
+def test_a_long_output_is_replayed_whole() -> None:
+    long = "x" * (2 * cells.LONGEST)
+    cell = cells.replay("MARK", [cells.printed(long)])
+    assert long in cell.text
+    assert long in cell.html
 
 
 def test_the_table_has_every_check_with_points_and_words() -> None:

@@ -148,4 +148,17 @@ def test_each_image_says_what_it_is(name: str) -> None:
 
 def test_the_schema_that_is_kept_is_the_one_that_is_asked_for() -> None:
     (kept,) = re.findall(r"! -name 'v([\d.]+)-\*'", dockerfile("images/lab/Dockerfile"))
-    assert kube.SCHEMA == kept.removesuffix(".0")
+    assert kept.removesuffix(".0") == kube.SCHEMA
+
+
+def test_the_lab_and_its_twin_on_binder_install_the_same_in_the_same_words() -> None:
+    """One definition of the learner's environment, and one entry in the build cache."""
+
+    def install(name: str) -> str:
+        text = dockerfile(name)
+        begin, end = text.index("RUN python -m venv"), text.index("# The course itself")
+        lines = text[begin:end].splitlines()
+        return "\n".join(line for line in lines if not line.startswith("#"))
+
+    assert "--require-hashes" in install("images/lab/Dockerfile")
+    assert install("binder/Dockerfile") == install("images/lab/Dockerfile")

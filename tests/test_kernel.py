@@ -11,6 +11,7 @@ import pytest
 
 from grader import kernel
 from grader.errors import EngineError
+from grader.recording import key
 
 PROGRAMS = str(Path(sys.executable).parent)
 
@@ -19,7 +20,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     class ZMQInteractiveShell(SimpleNamespace):
         pass
 
-    one = ZMQInteractiveShell(input_transformers_cleanup=[str.strip])
+    one = ZMQInteractiveShell(input_transformers_cleanup=[str.strip], user_ns={})
     monkeypatch.setattr(kernel, "_shell", lambda: one)
     return one
 
@@ -92,7 +93,28 @@ def test_a_learners_own_progress_style_stays(monkeypatch: pytest.MonkeyPatch) ->
 def test_only_marked_cells_are_passed_over(cell: list[str], runs: bool) -> None:
     assert (kernel.pass_over(cell) == cell) is runs
     if not runs:
-        assert kernel.NOT_RUN in kernel.pass_over(cell)[0]
+        (call,) = kernel.pass_over(cell)
+        assert call == f"{kernel.AGAIN}({key(''.join(cell))!r})\n"
+
+
+def test_without_a_lab_a_passed_over_cell_says_that_it_was_not_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = shell(monkeypatch)
+    engine(monkeypatch, None)
+    kernel.reach_engine({})
+    exec(kernel.pass_over(["# needs docker\n", "1 / 0\n"])[0], one.user_ns)
+    assert capsys.readouterr().out == f"{kernel.NOT_RUN}\n"
+
+
+def test_a_lab_says_what_a_passed_over_cell_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, asked = shell(monkeypatch), list[str]()
+    engine(monkeypatch, None)
+    kernel.reach_engine({})
+    kernel.replay_with(asked.append)
+    kernel.reach_engine({})  # of the first cell, run once more
+    exec(kernel.pass_over(["# needs docker\n", "!docker ps\n"])[0], one.user_ns)
+    assert asked == [key("# needs docker\n!docker ps")]
 
 
 def test_this_is_no_jupyter() -> None:

@@ -177,6 +177,8 @@ WIRES = [
         "grader.sync.sync_command",
         ((["01-a", "02-b"],), {"check": True, "execute": True}),
     ),
+    ("record", "grader.record.record_command", (([],), {"check": False})),
+    ("record 01-a --check", "grader.record.record_command", ((["01-a"],), {"check": True})),
     ("lint-course", "grader.lint.lint_command", (([],), {"static": False, "jobs": 2})),
     (
         "lint-course 01-a --static --jobs 5",

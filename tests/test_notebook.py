@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -18,9 +19,11 @@ from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.errors import EngineError, UsageError
 from grader.fingerprint import fingerprint
+from grader.kernel import NOT_RUN
 from grader.notebook import NotebookExercise, home, lab
 from grader.panel import VIEW
 from grader.progress import Progress
+from grader.recording import MEASURED
 from grader.results import Outcome, Report
 from tests.sample_course import ID, LAB, STARTER, make_course, report
 
@@ -326,6 +329,47 @@ def test_the_standing_shows_exercises_and_predictions(
     assert f"{ID}  not attempted  0/7" in out
     assert out.endswith("a: predicted x y; measured 2 MB\nb: predicted z; measured nothing yet\n")
     assert len(Progress.of(course).about(LAB, "measure")) == 2
+
+
+STATIC = {"mode": "static"}
+
+
+def test_a_static_check_says_what_was_graded_and_where_the_rest_can_be(
+    course: Course, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_CODESPACES", "https://codespaces.test/x")
+    first, *rest = report().results
+    rows = (first, *(replace(row, measurable=False) for row in rest))
+    open_exercise(lambda *_, **__: replace(report(), results=rows, engine=STATIC)).check()
+    out = capsys.readouterr().out
+    assert "1 of 3 checks were graded here" in out
+    assert "https://codespaces.test/x" in out
+
+
+def test_a_live_check_sends_nobody_elsewhere(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_exercise(graded(FAIL)).check()
+    assert "Codespaces" not in capsys.readouterr().out
+
+
+def test_a_measurement_goes_with_its_output_for_a_recording(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(notebook, "show", lambda cell, about: seen.append(about))
+    lab(LAB).reflect("size", 5)
+    assert seen == [{MEASURED: {"id": "size", "value": "5"}}]
+
+
+def test_a_lab_tells_the_kernel_what_to_replay(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(notebook, "replay_with", asked.append)
+    lab(LAB, work="solutions")
+    asked[0]("a key")
+    assert capsys.readouterr().out == f"{NOT_RUN}\n"
 
 
 def test_home_shows_the_labs_and_what_is_next_without_an_engine(

@@ -14,7 +14,7 @@ import pytest
 from grader.buildlog import BuildEvent
 from grader.course import Course
 from grader.notebook import READ, lab
-from grader.panel import VIEW, Area, Panel
+from grader.panel import STATIC, VIEW, Area, Panel
 from grader.progress import Progress
 from grader.results import Outcome, Report
 from tests.conftest import wait_until
@@ -53,6 +53,22 @@ def test_a_gate_speaks_of_no_points(course: Course) -> None:
     one.check.click()
     one.wait(SECONDS)
     wait_until(lambda: one.best.value == "Passed: 1 try.")
+
+
+def words(one: Panel) -> str:
+    """All that the panel says in widgets of its own."""
+    return " ".join(getattr(child, "value", "") for child in one.widget.children)
+
+
+def test_in_static_mode_the_panel_says_so_and_where_the_rest_can_be_graded(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert STATIC not in words(panel(lambda *_, **__: report()))
+    monkeypatch.setenv("LAB_STATIC", "1")
+    monkeypatch.setenv("LAB_CODESPACES", "https://codespaces.test/x")
+    said = words(panel(lambda *_, **__: report()))
+    assert STATIC in said
+    assert '<a href="https://codespaces.test/x" target="_blank"' in said
 
 
 def test_a_check_shows_the_table_and_the_new_best(course: Course) -> None:

@@ -295,3 +295,12 @@ def test_the_commands_answer_with_an_exit_status(
     assert work.hint_command(ID) == 0
     assert work.solution_command(ID) == 1
     assert "5 checks to go" in capsys.readouterr().out
+
+
+def test_a_static_check_says_where_the_rest_can_be_graded(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAB_COURSE", str(course.root))
+    monkeypatch.setenv("LAB_STATIC", "1")
+    assert work.check_command(ID) in (1, 3)
+    assert "were graded here" in capsys.readouterr().out.splitlines()[-1]

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Card:
-    """One trouble: its name, what it means, and the way out."""
+    """One trouble: its name, what it means, the way out, and an example of how it is worded."""
 
     name: str
     means: str
     do: str
+    says: str = ""
 
 
 # The first pattern that fits wins, so the special stands before the general.
@@ -24,6 +25,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "socket-permission",
             "The engine runs, but this user may not talk to it.",
             "`sudo usermod -aG docker $USER`, then log in again; or use rootless Docker.",
+            "permission denied while trying to connect to the Docker daemon socket",
         ),
     ),
     (
@@ -35,6 +37,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "api-version",
             "Client and engine are too far apart in age.",
             "Update the older one; the labs need Docker Engine 24 or newer.",
+            "client version 1.24 is too old. Minimum supported API version is 1.44",
         ),
     ),
     (
@@ -43,6 +46,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "no-tty",
             "`-t` asks for a terminal, and a notebook or a script has none.",
             "Leave out `-t` (and `-i`, if nothing is typed).",
+            "the input device is not a TTY",
         ),
     ),
     (
@@ -51,6 +55,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "disk-full",
             "The engine's disk is full.",
             "`docker system df` shows by what; `docker builder prune` gives the build cache back.",
+            "no space left on device",
         ),
     ),
     (
@@ -59,6 +64,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "unknown-gpu",
             "There is no GPU of that number or UUID.",
             "See which there are: `docker run --rm --gpus all IMAGE nvidia-smi -L`.",
+            "nvidia-container-cli: device error: 9: unknown device: unknown",
         ),
     ),
     (
@@ -67,6 +73,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "gpu-ids-unquoted",
             "The comma between two GPUs was read as one between two options of `--gpus`.",
             "Quote the list twice, for the shell and for Docker: --gpus '\"device=0,1\"'.",
+            "cannot set both Count and DeviceIDs on device request.",
         ),
     ),
     (
@@ -78,6 +85,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "no-gpu",
             "The engine can't hand a GPU to a container.",
             "Leave out `--gpus`, or install the NVIDIA Container Toolkit and restart the engine.",
+            'could not select device driver "" with capabilities: [[gpu]].',
         ),
     ),
     (
@@ -87,6 +95,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "Something already listens on that port of this machine.",
             "`docker ps` shows whether it is a container; else publish another port, "
             "`-p 8081:8000`.",
+            "Bind for 0.0.0.0:8080 failed: port is already allocated",
         ),
     ),
     (
@@ -95,6 +104,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "rate-limit",
             "Docker Hub counts anonymous pulls, and this network's are used up.",
             "`docker login`, wait some hours, or use a mirror.",
+            "toomanyrequests: You have reached your unauthenticated pull rate limit.",
         ),
     ),
     (
@@ -107,6 +117,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "Something between here and there signs with a certificate that isn't trusted.",
             "Give the engine, or the image, the network's CA certificate; "
             "stand-ins made by `make up` have it.",
+            "x509: certificate signed by unknown authority",
         ),
     ),
     (
@@ -118,6 +129,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "address-pools",
             "The engine has no network left to give to a new one.",
             "`docker network prune` removes those that no container uses.",
+            "all predefined address pools have been fully subnetted",
         ),
     ),
     (
@@ -131,6 +143,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "The engine's network bridge or its firewall rules are gone: another program, or a "
             "second dockerd started with `--bridge=none`, took them away.",
             "Restart that engine; the private one: `make down`, then `make up`.",
+            "could not find bridge docker0: route ip+net: no such network interface",
         ),
     ),
     (
@@ -142,6 +155,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "no-image",
             "There is no such image, or this machine can't reach where it is.",
             "Look for a typo in name and tag; `grader doctor` tries to reach the registry.",
+            "docker.io/library/python:3.99: manifest unknown",
         ),
     ),
     (
@@ -153,6 +167,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "no-dns",
             "A name could not be looked up from there.",
             "`grader doctor` tries it from a container; check the network, a VPN or the proxy.",
+            "Could not resolve host: example.org",
         ),
     ),
     (
@@ -161,6 +176,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "platform",
             "The program is for another kind of processor.",
             "Build with `--platform linux/amd64` or whatever this machine is.",
+            "exec /usr/local/bin/python: exec format error",
         ),
     ),
     (
@@ -169,6 +185,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "name-taken",
             "A container of that name is still there, running or not.",
             "`docker rm -f NAME`, or start new ones with `--rm`.",
+            'The container name "/web" is already in use by container "0123"',
         ),
     ),
     (
@@ -177,6 +194,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "no-cgroups",
             "The kernel's control groups are not where an engine looks for them.",
             "In a container: start it with `--privileged` and `--cgroupns=host`.",
+            "cgroups: cgroup mountpoint does not exist: not mounted",
         ),
     ),
     (
@@ -188,6 +206,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "no-buildx",
             "The docker client has no buildx.",
             "`make up` brings one; or install the package docker-buildx-plugin.",
+            "docker: 'buildx' is not a docker command.",
         ),
     ),
     (
@@ -201,6 +220,7 @@ _TABLE: tuple[tuple[str, Card], ...] = (
             "No Docker Engine answers at that address.",
             "`make up` starts one; or start yours (`sudo systemctl start docker`, Docker Desktop) "
             "and look at DOCKER_HOST.",
+            "Cannot connect to the Docker daemon. Is the docker daemon running?",
         ),
     ),
 )

@@ -152,10 +152,20 @@ def _own_folder(place: Home, checkout: Path) -> Path:
 
 
 def _configure(place: Home, checkout: Path) -> None:
-    """What JupyterLab reads from its own configuration and takes no option for."""
-    path = _own_folder(place, checkout) / "config" / "labconfig" / "page_config.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(PAGE, indent=1), "utf-8")
+    settle(_own_folder(place, checkout) / "config")
+
+
+def settle(folder: Path) -> None:
+    """A configuration folder of Jupyter's with the course's settings.
+
+    The address to open is in it for where somebody else starts JupyterLab, as Binder does.
+    """
+    opened = {"LabApp": {"default_url": FIRST_PAGE}}
+    pages = {"labconfig/page_config.json": PAGE, "jupyter_lab_config.json": opened}
+    for name, content in pages.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1), "utf-8")
 
 
 def _environment(place: Home, checkout: Path) -> dict[str, str]:

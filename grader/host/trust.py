@@ -66,7 +66,7 @@ def machine() -> Trust:
     """What is set on this machine now."""
     return Trust(
         certificates=tuple(extra_certificates(_bundles(), _distributed())),
-        pip=tuple(pip_settings(_pip_values())),
+        pip=tuple(pip_settings(pip_values())),
         apt=tuple(apt_settings(_apt_dump())),
     )
 
@@ -98,7 +98,7 @@ def extra_certificates(bundles: Iterable[str], distributed: Iterable[str]) -> li
     return [one for one in found if one not in usual]
 
 
-def _pip_values() -> dict[str, str]:
+def pip_values() -> dict[str, str]:
     """pip's settings, weakest first: files, then PIP_… variables."""
     values: dict[str, str] = {}
     for path in _pip_files():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from grader.host.cards import card, cards
+from grader.host.cards import Card, card, cards
 
 # Each as a daemon or client words it.
 KNOWN = [
@@ -58,3 +58,8 @@ def test_any_other_error_has_none(message: str) -> None:
 def test_each_card_is_known_by_an_example_and_says_what_to_do() -> None:
     assert {one.name for one in cards()} == {name for _, name in KNOWN}
     assert all(one.do.endswith(".") and one.means.endswith(".") for one in cards())
+
+
+@pytest.mark.parametrize("one", cards(), ids=lambda one: one.name)
+def test_the_example_that_a_card_shows_is_known_by_that_card(one: Card) -> None:
+    assert card(one.says) == one

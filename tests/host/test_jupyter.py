@@ -125,6 +125,14 @@ def test_it_opens_on_the_courses_first_page(course: Course) -> None:
     assert (course.root / jupyter.FIRST_PAGE.removeprefix("/lab/tree/")).is_file()
 
 
+def test_where_somebody_else_starts_it_its_settings_are_the_same(tmp_path: Path) -> None:
+    jupyter.settle(tmp_path)
+    pages = json.loads((tmp_path / "labconfig/page_config.json").read_text())
+    opened = json.loads((tmp_path / "jupyter_lab_config.json").read_text())
+    assert pages == jupyter.PAGE
+    assert opened["LabApp"]["default_url"] == jupyter.FIRST_PAGE
+
+
 class Started(Exception):
     """Instead of a JupyterLab."""
 

@@ -20,7 +20,7 @@ from tests.browser.conftest import browser, chromium
 from tests.conftest import ROOT
 
 __all__ = ["browser", "chromium"]
-UP_S = 900
+UP_S, PREPARED_S = 900, 600
 KINDS = {
     "container": ("ps", "-aq"),
     "network": ("network", "ls", "-q"),
@@ -36,6 +36,7 @@ class Project:
     name: str
     port: int
     seconds: dict[str, float] = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
 
     def compose(
         self, *words: str, check: bool = True, timeout: float = 300, **environment: str
@@ -80,6 +81,14 @@ class Project:
     def health(self, service: str) -> str:
         return str(self.inspect(service)["State"]["Health"]["Status"])
 
+    def prepared(self) -> None:
+        """Wait until the lab has made its reference images and graded its example."""
+        end = time.monotonic() + PREPARED_S
+        while "JupyterLab: http" not in self.log("lab"):
+            assert time.monotonic() < end, self.log("lab")
+            time.sleep(2)
+        self.seconds.setdefault("prepared", time.monotonic() - self.begun)
+
     def address(self) -> str:
         """What the lab's log shows at its end."""
         return re.findall(r"JupyterLab: (http\S+)", self.log("lab"))[-1]
@@ -105,11 +114,10 @@ def project(connection: Connection) -> Iterator[Project]:
     """Up, with what its images are built from in the machine's build cache or not."""
     one = Project(connection, f"launch-{uuid.uuid4().hex[:8]}", free_port())
     try:
-        start = time.monotonic()
         one.compose("build", timeout=UP_S)
-        one.seconds["build"] = time.monotonic() - start
+        one.seconds["build"] = time.monotonic() - one.begun
         one.compose("up", "--wait", "--wait-timeout", str(UP_S), timeout=UP_S)
-        one.seconds["up"] = time.monotonic() - start
+        one.seconds["up"] = time.monotonic() - one.begun
         yield one
     finally:
         one.compose("down", "--volumes", "--rmi", "local", "--timeout", "20", check=False)

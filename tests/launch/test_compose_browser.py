@@ -9,14 +9,14 @@ from playwright.sync_api import Browser
 
 from tests.browser.learner import through_lab_01
 from tests.browser.page import Lab
-from tests.conftest import ROOT, wait_until
+from tests.conftest import ROOT
 from tests.launch.conftest import Project
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 def test_lab_01_from_top_to_bottom(project: Project, browser: Browser) -> None:
-    wait_until(lambda: "JupyterLab: http" in project.log("lab"), timeout=400, every=2)
+    project.prepared()
     folder = ROOT / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
