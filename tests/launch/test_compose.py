@@ -156,7 +156,7 @@ def test_an_engine_that_dies_in_a_check_is_no_zero_and_comes_back(project: Proje
     assert grading.returncode == 3, said
     assert "Traceback" not in said
     assert "no score" in said.lower() or "not graded" in said.lower() or "machine" in said.lower()
-    assert "the Docker Engine ended" in project.log("engine")
+    wait_until(lambda: "the Docker Engine ended" in project.log("engine"), timeout=30, every=0.5)
     back = ("docker", "image", "inspect", "python:3.11-slim")
     wait_until(lambda: not project.lab(*back, check=False).returncode, timeout=120, every=1)
     again = project.lab("grader", "grade", EXERCISE, f"solutions/{EXERCISE}", check=False)
@@ -233,7 +233,8 @@ def test_a_port_that_is_taken_is_named(project: Project) -> None:
                 project.docker("tag", project.image("net"), other.image("net"))
                 done = other.compose("up", "--detach", "--no-build", "net", check=False)
         finally:
-            other.compose("down", "--volumes", "--rmi", "local", check=False)
+            other.compose("down", "--volumes", check=False)
+            project.docker("rmi", "--force", other.image("net"))
     assert done.returncode != 0
     assert str(port) in done.stderr
 

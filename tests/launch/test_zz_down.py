@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,18 @@ import pytest
 from tests.launch.conftest import Project
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+
+def test_down_without_volumes_keeps_the_learners_work(project: Project) -> None:
+    project.lab("touch", "work/mine")
+    project.compose("down", timeout=120)
+    assert set(project.left()) == {"volume"}
+    look = ("--volume", f"{project.name}_work:/work", "python:3.11-slim", "ls", "/work")
+    assert "mine" in project.docker("run", "--rm", *look).stdout.split()
+    start = time.monotonic()
+    project.compose("up", "--no-build", "--wait", "--wait-timeout", "120", timeout=180)
+    project.seconds["up again"] = time.monotonic() - start
+    assert project.lab("ls", "work/mine").stdout.split() == ["work/mine"]
 
 
 def test_down_leaves_nothing(project: Project) -> None:
