@@ -197,13 +197,18 @@ def _engine(console: Console) -> dict[str, str]:
 
 
 def _prepare(console: Console, shown: str) -> None:
+    """The proof first, since a learner waits for it; what later labs need comes behind it."""
+    from grader.course import Course
     from grader.host import up
 
+    console.line(f"JupyterLab: {shown}")
     try:
-        up.course(connect(), console)
+        reached, course = connect(), Course.find()
+        up.example(course, reached, console)
+        console.line(f"JupyterLab: {shown}")
+        up.references(course, reached, console)
     except GraderError as err:
         console.line(f"! {err}")
-    console.line(f"JupyterLab: {shown}")
 
 
 def ask_lab(_: Home, console: Console) -> int:

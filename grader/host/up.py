@@ -119,7 +119,7 @@ def course(connection: Connection, console: Console) -> None:
 
     found = Course.find()
     references(found, connection, console)
-    _example(found, connection, console)
+    example(found, connection, console)
 
 
 def references(found: "Course", connection: Connection, console: Console) -> None:
@@ -146,7 +146,8 @@ def early() -> None:
         console.line(f"! {err}")
 
 
-def _example(found: "Course", connection: Connection, console: Console) -> None:
+def example(found: "Course", connection: Connection, console: Console) -> None:
+    """Grade the course's own answer. EngineError when that does not get full marks."""
     from grader.exports import render
     from grader.grade import grade
 

@@ -82,9 +82,9 @@ class Project:
         return str(self.inspect(service)["State"]["Health"]["Status"])
 
     def prepared(self) -> None:
-        """Wait until the lab has made its reference images and graded its example."""
+        """Wait until the lab has graded its example, which needs the first reference image."""
         end = time.monotonic() + PREPARED_S
-        while "JupyterLab: http" not in self.log("lab"):
+        while "10 of 10 points" not in self.log("lab"):
             assert time.monotonic() < end, self.log("lab")
             time.sleep(2)
         self.seconds.setdefault("prepared", time.monotonic() - self.begun)

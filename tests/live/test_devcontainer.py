@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 CLIENT = "@devcontainers/cli@0.82.0"
 UP_S, EXEC_S = 1500, 600  # three images are built, and the engine makes its base images
 NOT_COPIED = (".git", ".venv", "work", "build", "__pycache__", ".*_cache", "*.egg-info")
-EXERCISE = "01-multi-stage/two-stages"
+EXERCISE = "09-debugging/graceful-stop"  # needs no reference image
 Done = subprocess.CompletedProcess[str]
 
 
@@ -116,7 +116,7 @@ def test_a_reference_gets_full_marks_and_a_starter_does_not(
 ) -> None:
     done = inside.call("exec", "grader", "grade", EXERCISE, f"{kind}/{EXERCISE}")
     assert done.returncode == status, done.stdout + done.stderr
-    assert "of 10 points" in done.stdout
+    assert re.search(r"\d+ of \d+ points", done.stdout)
 
 
 def test_whoever_attaches_is_told_jupyterlabs_address(inside: DevContainer) -> None:
