@@ -28,8 +28,8 @@ RESOLVER = Path("/etc/resolv.conf")
 COMMON = {"root", "user", "learner", "docker", "debian", "ubuntu", "localhost", "machine"}
 COMMON |= {"runner", "vscode", "codespace", "jovyan", "app", "python", "lab"}
 PUBLIC = re.compile(
-    r"(.+\.)?(localhost|pypi\.org|pythonhosted\.org|debian\.org|docker\.(io|com)|github\.com|"
-    r"ghcr\.io|npmjs\.org|nvidia\.com|pytorch\.org|example(\.(com|org|net))?|invalid|host\.docker\.internal)"
+    r"(.+\.)?(localhost|docker\.(io|com)|github\.com|example(\.(com|org|net))?|invalid"
+    r"|host\.docker\.internal)"
 )
 NUMBERS = re.compile(r"[\d.:/]+")
 URL = re.compile(r"\b[a-z][a-z0-9+]*://[^\s\"'<>,;\[\]]+")
@@ -80,15 +80,11 @@ def scrubber(
 
 
 def addresses(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
-    """Each proxy, mirror and index that this machine is set to use, with a public one for it."""
-    pip = trust.pip_values()
-    pip_hosts = pip.get("trusted-host", "").split()
-    others = [*environ.values(), *more]
-    debian = "\n".join(source.uri for source in apt.sources())
-    found = dict.fromkeys(_told("\n".join(others)) | set(_not_proxied(environ)), SOMEWHERE)
-    found |= dict.fromkeys(_told(debian), "deb.debian.org")
-    found |= dict.fromkeys(_told("\n".join(pip.values())) | set(pip_hosts), "pypi.org")
-    return {word: new for word, new in found.items() if _private(word)}
+    """Each proxy, mirror and index that this machine is set to use, with what stands for it."""
+    pip, debian = trust.pip_values(), (source.uri for source in apt.sources())
+    told = _told("\n".join([*environ.values(), *more, *pip.values(), *debian]))
+    hosts = told | set(_not_proxied(environ)) | set(pip.get("trusted-host", "").split())
+    return {host: SOMEWHERE for host in hosts if _private(host)}
 
 
 def _told(text: str) -> set[str]:
