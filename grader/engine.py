@@ -26,7 +26,7 @@ from grader.errors import EngineError, SubmissionError
 from grader.host.cards import advice
 from grader.host.connection import Connection, connect
 from grader.look import File
-from grader.objects import HealthProbe, Image, Layer, State
+from grader.objects import HealthProbe, Image, Layer, State, being_made, threads_together
 
 __all__ = ["PROBE_IMAGE", "Engine", "HealthProbe", "Image", "Layer", "State", "translated"]
 
@@ -407,12 +407,12 @@ class Engine:
         The UID is 0 as soon as one of a process's threads has 0 as its real, effective or saved
         one: who can become root again is root.
         """
-        found = _processes(self._top(container))
+        found = threads_together(self._top(container))
         for _ in range(LOOKS):
             if not any(being_made(command) for *_, command in found):
                 break
             time.sleep(LOOK)
-            found = _processes(self._top(container))
+            found = threads_together(self._top(container))
         return found
 
     def _top(self, container: str) -> list[list[str]]:
@@ -503,24 +503,6 @@ class Engine:
             for volume in self.api.volumes(filters=filters)["Volumes"] or ():
                 with suppress(docker.errors.APIError):
                     self.api.remove_volume(volume["Name"], force=True)
-
-
-def being_made(command: str) -> bool:
-    """Whether a process may be the engine's own first moment of a health probe, still root.
-
-    One that only calls itself so is there at each further look.
-    """
-    return command.endswith("runc init")
-
-
-def _processes(rows: list[list[str]]) -> list[tuple[int, int, str]]:
-    """One row a process of ps's rows, which are one a thread."""
-    found: dict[int, tuple[int, int, str]] = {}
-    for pid, *uids, args in rows:
-        uid = 0 if "0" in uids else int(uids[0])
-        before = found.get(int(pid), (0, uid, ""))[1]
-        found[int(pid)] = (int(pid), min(uid, before), args)
-    return list(found.values())
 
 
 def _command_at_fault(why: str) -> bool:

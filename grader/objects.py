@@ -94,3 +94,21 @@ class State:
             failing_streak=int(health.get("FailingStreak") or 0),
             finished_at=state.get("FinishedAt") or "",
         )
+
+
+def being_made(command: str) -> bool:
+    """Whether a process may be the engine's own first moment of a health probe, still root.
+
+    One that only calls itself so is there at each further look.
+    """
+    return command.endswith("runc init")
+
+
+def threads_together(rows: list[list[str]]) -> list[tuple[int, int, str]]:
+    """One row a process of ps's rows, which are one a thread."""
+    found: dict[int, tuple[int, int, str]] = {}
+    for pid, *uids, args in rows:
+        uid = 0 if "0" in uids else int(uids[0])
+        before = found.get(int(pid), (0, uid, ""))[1]
+        found[int(pid)] = (int(pid), min(uid, before), args)
+    return list(found.values())

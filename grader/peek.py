@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader import probe
-from grader.engine import LOOKS, Engine, State, being_made
+from grader.engine import LOOKS, Engine, State
 from grader.errors import EngineError
+from grader.objects import being_made
 
 SECONDS = 10
 _SCRIPT = r"""
